@@ -1,0 +1,23 @@
+/* The kernel side of ebrec: one object, so that its programs share the state of threads; the loader
+ * takes the programs a recording needs. Compiled twice: with task storage, and with a hash instead
+ * (EBREC_HASH) for kernels before 5.11. */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "ebrec_events.h"
+#include "kernel.h"
+
+#include "ring.h"
+#include "thread.h"
+#include "paths.h"
+#include "identity.h"
+#include "processes.h"
+#include "syscalls.h"
+#include "io_uring.h"
+#include "sched.h"
+#include "snapshot.h"
+
+char LICENSE[] SEC("license") = "GPL";

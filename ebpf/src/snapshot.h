@@ -1,0 +1,49 @@
+/* Walks over all tasks: who is in scope when a segment begins, and what is unfinished at the end. */
+#pragma once
+
+SEC("iter/task")
+int iter__snapshot(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	if (!task)
+		return 0;
+	struct thread *thread = thread_of(task);
+	if (!thread) {
+		thread = thread_consider(task, 0);
+		/* The command waits to be let go in a call of the recorder's, not of its own. */
+		if (thread && BPF_CORE_READ(task, tgid) != launched_pid)
+			thread->bits |= FOUND;
+	}
+	if (thread && in_scope(thread)) {
+		__u64 cred = (__u64)BPF_CORE_READ(task, cred);
+		announce(task, thread);
+		if (!thread->cred)
+			note_credentials(task, thread, cred);
+		/* The reader of the walk gets the processes, for what only /proc tells of them. */
+		__u64 upid = upid_of(task);
+		if (BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid))
+			bpf_seq_write(ctx->meta->seq, &upid, sizeof(upid));
+	}
+	return 0;
+}
+
+SEC("iter/task")
+int iter__finish(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	if (!task)
+		return 0;
+	struct thread *thread = thread_of(task);
+	if (!thread || !in_scope(thread))
+		return 0;
+	__u64 pid_tgid = (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
+	if (has_syscalls)
+		syscall_unfinished_of(task, thread, pid_tgid);
+	if (!has_sched)
+		return 0;
+	if (thread->on_ns)
+		slice_emit(task, thread, EBREC_UNKNOWN, ~0u);
+	else if (thread->off_ns)
+		offcpu_emit(task, thread, EBREC_UNKNOWN, EBREC_UNKNOWN);
+	return 0;
+}

@@ -1,0 +1,135 @@
+//! What happens to a segment when its spool is complete, off the hot path and at low priority: it is
+//! encoded, its spool removed or compressed, and the oldest segments dropped.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use store::Folder;
+
+use crate::options::{Encode, Options, Retention};
+use crate::{Error, host};
+
+/// What the background work tells while it runs.
+#[derive(Default)]
+pub struct Status {
+    /// CPU time of the thread, in ns.
+    pub cpu_ns: AtomicU64,
+    /// Bytes of Parquet written.
+    pub bytes: AtomicU64,
+    /// Segments dropped on purpose.
+    pub dropped: AtomicU64,
+    /// The first thing that went wrong; the spool is kept then.
+    pub error: Mutex<Option<store::Error>>,
+}
+
+/// The thread that deals with complete segments.
+pub struct Background {
+    /// What it tells.
+    pub status: Arc<Status>,
+    segments: Option<Sender<u64>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts it.
+    pub fn start(folder: &Folder, options: &Options) -> Result<Background, Error> {
+        let status = Arc::new(Status::default());
+        let (segments, received) = channel();
+        let worker = Worker {
+            folder: folder.clone(),
+            encode: options.encode,
+            keep_spool: options.keep_spool,
+            retention: options.retention,
+            done: VecDeque::new(),
+            status: status.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("encode".into())
+            .spawn(move || worker.run(&received))
+            .map_err(Error::io("cannot start a thread"))?;
+        Ok(Background { status, segments: Some(segments), thread: Some(thread) })
+    }
+
+    /// Hands over a segment whose spool is complete.
+    pub fn take(&self, segment: u64) {
+        if let Some(segments) = &self.segments {
+            let _ = segments.send(segment);
+        }
+    }
+
+    /// Waits until all segments are dealt with.
+    pub fn finish(&mut self) {
+        self.segments = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    folder: Folder,
+    encode: Encode,
+    keep_spool: bool,
+    retention: Retention,
+    /// Segments on disk, oldest first, with the time each was complete.
+    done: VecDeque<(u64, Instant)>,
+    status: Arc<Status>,
+}
+
+impl Worker {
+    fn run(mut self, segments: &Receiver<u64>) {
+        lower_priority();
+        while let Ok(segment) = segments.recv() {
+            if let Err(error) = self.deal_with(segment) {
+                self.status.error.lock().expect("no thread panics with the lock").get_or_insert(error);
+            }
+            self.done.push_back((segment, Instant::now()));
+            self.drop_oldest();
+            self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
+        }
+    }
+
+    fn deal_with(&self, segment: u64) -> store::Result<()> {
+        let compress = match self.encode {
+            Encode::Now => {
+                let encoded = store::encode::segment(&self.folder, segment, self.folder.path())?;
+                self.status.bytes.fetch_add(encoded.tables.iter().map(|table| table.bytes).sum(), Relaxed);
+                self.keep_spool
+            }
+            Encode::Later => true,
+        };
+        if compress {
+            return store::spool::compress_all(&self.folder.spool_path(segment));
+        }
+        self.folder.remove_spool(segment)
+    }
+
+    fn drop_oldest(&mut self) {
+        let too_old = |at: Instant| self.retention.keep.is_some_and(|keep| at.elapsed() > keep);
+        let mut bytes = self.folder.bytes().unwrap_or(0);
+        let too_many = |bytes| self.retention.bytes_max.is_some_and(|max| bytes > max);
+        // The newest is kept whatever it takes.
+        while self.done.len() > 1 {
+            let (oldest, at) = self.done[0];
+            if !too_old(at) && !too_many(bytes) {
+                return;
+            }
+            bytes -= self.folder.segment_bytes(oldest) + self.folder.spool_bytes(oldest);
+            let removed = self.folder.remove_segment(oldest).and_then(|()| self.folder.remove_spool(oldest));
+            if removed.is_ok() {
+                self.status.dropped.fetch_add(1, Relaxed);
+            }
+            self.done.pop_front();
+        }
+    }
+}
+
+/// The workload goes first: this thread gets what is left.
+fn lower_priority() {
+    // SAFETY: no pointers. On Linux a priority is of a thread, 0 being the calling one.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+}

@@ -1,0 +1,78 @@
+//! What can keep a recording from starting or going on, each with the remedy.
+
+use std::path::PathBuf;
+
+/// An error of the recorder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not allowed to load BPF programs.
+    #[error("recording needs the right to load eBPF programs: run it as root (sudo ebrec record ...), or give the binary CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; `ebrec doctor` tells what is missing")]
+    Privilege,
+    /// The kernel does not describe its types.
+    #[error("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): boot one built with CONFIG_DEBUG_INFO_BTF=y; every distribution's kernel since 2021 is")]
+    NoBtf,
+    /// A program was refused.
+    #[error("the kernel refused the program {program}: {reason}")]
+    Program {
+        /// Name of the BPF program.
+        program: String,
+        /// What the kernel says.
+        reason: String,
+    },
+    /// The object could not be loaded.
+    #[error("the eBPF object could not be loaded: {0}")]
+    Load(#[from] aya::EbpfError),
+    /// A BPF map did not work.
+    #[error("a BPF map failed: {0}")]
+    Map(#[from] aya::maps::MapError),
+    /// The trace folder.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A process to record does not exist.
+    #[error("there is no process {0}: give the id of a running one with -p (pgrep NAME finds it)")]
+    NoProcess(u32),
+    /// A control group to record does not exist.
+    #[error("{0} is not a control group of the unified (v2) hierarchy: give its folder, such as /sys/fs/cgroup/system.slice")]
+    NoCgroup(PathBuf),
+    /// The command to run was not found.
+    #[error("command not found: {0}; give a path, or a name that is in PATH")]
+    CommandNotFound(String),
+    /// The command could not be started.
+    #[error("{command} could not be started: {source}")]
+    Command {
+        /// The command.
+        command: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A source that does not exist.
+    #[error("unknown source `{name}`: the sources are {known}; presets are {presets}")]
+    UnknownSource {
+        /// What was given.
+        name: String,
+        /// All sources.
+        known: String,
+        /// All presets.
+        presets: String,
+    },
+    /// Anything the operating system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Makes an I/O error; for `map_err`.
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Io { what, source }
+    }
+
+    /// The operating system's last error.
+    pub(crate) fn last(what: &'static str) -> Error {
+        Error::Io { what, source: std::io::Error::last_os_error() }
+    }
+}

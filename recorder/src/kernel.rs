@@ -1,0 +1,360 @@
+//! The kernel side from here: loads the object, attaches its programs, talks to its maps.
+//!
+//! A program's name says where it goes: `tp_btf__<tracepoint>` or `iter__<what for>`; a part after a
+//! second `__` names a variant for other kernels, tried when the first is refused. So a new program
+//! needs nothing here.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::programs::{BtfTracePoint, Iter, Program};
+use aya::{Btf, Ebpf, EbpfLoader};
+use schema::Stream;
+use schema::syscalls::Arch;
+use store::meta::KindCount;
+
+use crate::{Error, Options, Scope, calls};
+
+/// Bits of `required`; as `SCOPE_` in ebpf/src/thread.h.
+const SCOPE_TREE: u32 = 1;
+const SCOPE_COMM: u32 = 2;
+const SCOPE_CGROUP: u32 = 4;
+
+/// As `struct counter` in ebpf/src/ring.h.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Counter {
+    emitted: u64,
+    lost: u64,
+}
+
+// SAFETY: two integers without padding, any value is valid.
+unsafe impl aya::Pod for Counter {}
+
+/// The loaded kernel side. Dropping it detaches everything.
+pub struct Kernel {
+    ebpf: Ebpf,
+    btf: Btf,
+    /// Programs that this kernel does not take, and why.
+    pub missing: Vec<String>,
+}
+
+/// Measured run of one BPF program.
+pub struct ProgramCost {
+    /// Its name.
+    pub name: String,
+    /// Times it ran.
+    pub run_count: u64,
+    /// Time it took.
+    pub run_ns: u64,
+}
+
+impl Kernel {
+    /// Loads what a recording needs; nothing runs yet.
+    pub fn load(options: &Options, launched_pid: Option<u32>) -> Result<Kernel, Error> {
+        if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+            return Err(Error::NoBtf);
+        }
+        let btf = Btf::from_sys_fs().map_err(|_| Error::NoBtf)?;
+        let mut comm = [0u8; 16];
+        if let Some(wanted) = &options.scope.comm {
+            let length = wanted.len().min(15);
+            comm[..length].copy_from_slice(&wanted.as_bytes()[..length]);
+        }
+        let required = required(&options.scope, launched_pid);
+        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
+        // A wake-up each time a CPU has filled about an eighth of its share of the smallest ring.
+        let per_wake = u64::from(options.rings.0.into_iter().min().unwrap_or(4096)) / (8 * 96 * cpus);
+        let wake_mask = per_wake.clamp(16, 4096).next_power_of_two() / 2 - 1;
+        let self_pid = std::process::id();
+        let launched = launched_pid.unwrap_or(0);
+        let has = |stream| u8::from(options.sources.has(stream));
+        let (has_syscalls, has_sched) = (has(Stream::Syscalls), has(Stream::Sched));
+        let passes_prev_state = u8::from(!older_than(5, 18));
+        let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
+        let load = |flavour| {
+            let mut loader = EbpfLoader::new();
+            loader
+                .btf(Some(&btf))
+                .allow_unsupported_maps()
+                .override_global("required", &required, true)
+                .override_global("self_pid", &self_pid, true)
+                .override_global("launched_pid", &launched, true)
+                .override_global("wanted_comm", &comm, true)
+                .override_global("has_syscalls", &has_syscalls, true)
+                .override_global("has_sched", &has_sched, true)
+                .override_global("passes_prev_state", &passes_prev_state, true)
+                .override_global("wake_mask", &wake_mask, true);
+            for (name, bytes) in &rings {
+                loader.map_max_entries(name, *bytes);
+            }
+            loader.load(ebpf::object(flavour)).map_err(privilege_or_load)
+        };
+        // Task storage came with 5.11: an older kernel refuses the map, and with it the object.
+        let ebpf = match load(ebpf::Flavour::TaskStorage) {
+            Err(Error::Load(_)) => {
+                raise_memlock();
+                load(ebpf::Flavour::Hash)?
+            }
+            loaded => loaded?,
+        };
+        let mut kernel = Kernel { ebpf, btf, missing: Vec::new() };
+        kernel.fill_calls(options)?;
+        kernel.fill_scope(&options.scope, launched_pid)?;
+        Ok(kernel)
+    }
+
+    fn fill_calls(&mut self, options: &Options) -> Result<(), Error> {
+        let Some(arch) = Arch::from_name(std::env::consts::ARCH) else { return Ok(()) };
+        let mut map: Array<_, calls::Call> = Array::try_from(self.map_mut("calls"))?;
+        for (key, call) in (0..).zip(calls::table(arch, options.syscalls.as_ref())) {
+            map.set(key, call, 0)?;
+        }
+        Ok(())
+    }
+
+    fn fill_scope(&mut self, scope: &Scope, launched_pid: Option<u32>) -> Result<(), Error> {
+        for pid in scope.pids.iter().copied().chain(launched_pid) {
+            self.add_root(pid)?;
+        }
+        let mut map: HashMap<_, u64, u32> = HashMap::try_from(self.map_mut("wanted_cgroups"))?;
+        for path in &scope.cgroups {
+            let is_group = path.join("cgroup.procs").exists() && path.join("cgroup.controllers").exists();
+            let folder = path.metadata().ok().filter(|_| is_group);
+            let id = folder.ok_or_else(|| Error::NoCgroup(path.clone()))?.ino();
+            map.insert(id, 1, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a process and its descendants in scope.
+    pub fn add_root(&mut self, pid: u32) -> Result<(), Error> {
+        let mut map: HashMap<_, u32, u32> = HashMap::try_from(self.map_mut("roots"))?;
+        Ok(map.insert(pid, 1, 0)?)
+    }
+
+    /// Says which segment is recorded now, so that threads are announced again.
+    pub fn set_segment(&mut self, segment: u64) -> Result<(), Error> {
+        let mut map: Array<_, u32> = Array::try_from(self.map_mut("control"))?;
+        Ok(map.set(0, segment as u32, 0)?)
+    }
+
+    /// Attaches the programs of the streams. What this kernel lacks is put on [`Kernel::missing`].
+    pub fn attach(&mut self, streams: &BTreeSet<Stream>) -> Result<(), Error> {
+        let names: Vec<String> = self.ebpf.programs().map(|(name, _)| name.to_string()).collect();
+        let mut tracepoints: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix("tp_btf__")).collect();
+        // A variant comes after the program it stands in for.
+        tracepoints.sort_unstable();
+        let mut attached = BTreeSet::new();
+        for full in tracepoints {
+            let tracepoint = full.split("__").next().unwrap_or(full);
+            let wanted = stream_of(tracepoint).is_some_and(|stream| streams.contains(&stream));
+            if !wanted || attached.contains(tracepoint) {
+                continue;
+            }
+            match self.attach_tracepoint(&format!("tp_btf__{full}"), tracepoint) {
+                Ok(()) => {
+                    attached.insert(tracepoint.to_string());
+                    self.missing.retain(|missing| !missing.starts_with(&format!("{tracepoint}:")));
+                }
+                Err(error) if is_optional(tracepoint) => self.missing.push(format!("{tracepoint}: {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn attach_tracepoint(&mut self, name: &str, tracepoint: &str) -> Result<(), Error> {
+        let btf = &self.btf;
+        let program: &mut BtfTracePoint = program(&mut self.ebpf, name)?;
+        let refused = |error: aya::programs::ProgramError| refusal(tracepoint, &error);
+        program.load(tracepoint, btf).map_err(refused)?;
+        program.attach().map_err(refused)?;
+        Ok(())
+    }
+
+    /// Detaches all programs at their tracepoints; maps and walks stay usable.
+    pub fn detach(&mut self) {
+        for (_, program) in self.ebpf.programs_mut() {
+            if let Program::BtfTracePoint(program) = program {
+                // One that was not loaded has nothing to unload.
+                let _ = program.unload();
+            }
+        }
+    }
+
+    /// Announces every thread in scope. Returns the processes.
+    pub fn snapshot(&mut self) -> Result<Vec<u64>, Error> {
+        let bytes = self.walk("iter__snapshot")?;
+        Ok(bytes.chunks_exact(8).map(|upid| u64::from_ne_bytes(upid.try_into().expect("eight bytes"))).collect())
+    }
+
+    /// Emits what has begun and not ended. To be called when everything is detached.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.walk("iter__finish").map(|_| ())
+    }
+
+    fn walk(&mut self, name: &str) -> Result<Vec<u8>, Error> {
+        let btf = &self.btf;
+        let program: &mut Iter = program(&mut self.ebpf, name)?;
+        let refused = |error: aya::programs::ProgramError| refusal(name, &error);
+        if program.fd().is_err() {
+            program.load("task", btf).map_err(refused)?;
+        }
+        let link = program.attach().map_err(refused)?;
+        let link = program.take_link(link).map_err(refused)?;
+        let mut file = link.into_file().map_err(|error| Error::Program { program: name.into(), reason: error.to_string() })?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Error::io("cannot walk over the tasks"))?;
+        Ok(bytes)
+    }
+
+    /// The ring of a stream; it can be taken once.
+    pub fn take_ring(&mut self, stream: Stream) -> Result<RingBuf<MapData>, Error> {
+        let map = self.ebpf.take_map(&ring_name(stream)).expect("the object has a ring for each stream");
+        Ok(RingBuf::try_from(map)?)
+    }
+
+    /// What was emitted and lost since the programs were loaded; entries that are 0 are left out.
+    pub fn counters(&mut self) -> Result<Vec<KindCount>, Error> {
+        let map: PerCpuArray<_, Counter> =
+            PerCpuArray::try_from(self.ebpf.map("counters").expect("the object has counters"))?;
+        let mut counts = Vec::new();
+        for event in schema::events::EVENTS {
+            let per_cpu = map.get(&u32::from(event.id), 0)?;
+            for (cpu, counter) in (0..).zip(per_cpu.iter()).filter(|(_, counter)| counter.emitted > 0) {
+                counts.push(KindCount { kind: event.id, cpu, emitted: counter.emitted, lost: counter.lost });
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Run counts and times of the programs, as far as the kernel measures them.
+    pub fn costs(&self) -> Vec<ProgramCost> {
+        let tracepoints = self.ebpf.programs().filter(|(name, _)| name.starts_with("tp_btf__"));
+        tracepoints
+            .filter_map(|(name, program)| {
+                let info = program.info().ok()?;
+                let name = name.trim_start_matches("tp_btf__").to_string();
+                Some(ProgramCost { name, run_count: info.run_count(), run_ns: info.run_time().as_nanos() as u64 })
+            })
+            .collect()
+    }
+
+    fn map_mut(&mut self, name: &str) -> &mut Map {
+        self.ebpf.map_mut(name).expect("the object has the maps this file names")
+    }
+}
+
+fn ring_name(stream: Stream) -> String {
+    format!("{}_ring", stream.name())
+}
+
+/// A ring that is not used takes one page.
+fn ring_bytes(options: &Options, stream: Stream) -> u32 {
+    if options.sources.has(stream) { options.rings.of(stream) } else { 4096 }
+}
+
+fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
+    let bit = |wanted: bool, bit| if wanted { bit } else { 0 };
+    bit(!scope.pids.is_empty() || launched_pid.is_some(), SCOPE_TREE)
+        | bit(scope.comm.is_some(), SCOPE_COMM)
+        | bit(!scope.cgroups.is_empty(), SCOPE_CGROUP)
+}
+
+/// The stream that a tracepoint serves.
+fn stream_of(tracepoint: &str) -> Option<Stream> {
+    match tracepoint {
+        "task_rename" | "cgroup_attach_task" => Some(Stream::Processes),
+        name if name.starts_with("sched_process_") => Some(Stream::Processes),
+        name if name.starts_with("sched_") => Some(Stream::Sched),
+        name if name.starts_with("sys_") || name.starts_with("io_uring_") => Some(Stream::Syscalls),
+        _ => None,
+    }
+}
+
+/// Whether a recording is worth having without the tracepoint.
+fn is_optional(tracepoint: &str) -> bool {
+    tracepoint.starts_with("io_uring_") || tracepoint == "cgroup_attach_task"
+}
+
+/// Whether the running kernel is older than a version. Only where types do not tell.
+fn older_than(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
+}
+
+/// Before 5.11 maps count against the limit on locked memory.
+fn raise_memlock() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a limit of ours.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) };
+}
+
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, Error>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = aya::programs::ProgramError>,
+{
+    let program = ebpf.program_mut(name).expect("the name came from the object");
+    program.try_into().map_err(|error| refusal(name, &error))
+}
+
+fn refusal(program: &str, error: &aya::programs::ProgramError) -> Error {
+    use std::error::Error as _;
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        reason = inner.to_string();
+        source = inner.source();
+    }
+    // A verifier's log is long; its last words say what it was.
+    let last = reason.trim().lines().rfind(|line| !line.starts_with("processed")).unwrap_or("").trim().to_string();
+    Error::Program { program: program.to_string(), reason: last }
+}
+
+fn privilege_or_load(error: aya::EbpfError) -> Error {
+    use std::error::Error as _;
+    let mut source: Option<&dyn std::error::Error> = error.source();
+    while let Some(inner) = source {
+        let denied = inner.downcast_ref::<std::io::Error>();
+        if denied.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied) {
+            return Error::Privilege;
+        }
+        source = inner.source();
+    }
+    Error::Load(error)
+}
+
+/// Waits until a ring has woken its reader, something is to be read from `control`, or time is up.
+pub fn wait(epoll: &impl AsRawFd, timeout_ms: i32) {
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    // SAFETY: room for the one event that is asked for.
+    unsafe { libc::epoll_wait(epoll.as_raw_fd(), &mut event, 1, timeout_ms) };
+}
+
+/// An epoll of descriptors, edge-triggered: a ring that holds records wakes only when its producer
+/// says so.
+pub fn epoll(descriptors: &[&dyn AsFd]) -> Result<std::os::fd::OwnedFd, Error> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the descriptor is checked before it is owned; the event is ours.
+    unsafe {
+        let fd = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+        if fd < 0 {
+            return Err(Error::last("cannot make an epoll"));
+        }
+        let epoll = std::os::fd::OwnedFd::from_raw_fd(fd);
+        for descriptor in descriptors {
+            let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
+            let raw = descriptor.as_fd().as_raw_fd();
+            if libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, raw, &mut event) < 0 {
+                return Err(Error::last("cannot wait for a ring"));
+            }
+        }
+        Ok(epoll)
+    }
+}

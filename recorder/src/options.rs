@@ -1,0 +1,121 @@
+//! What a recording is to be: what the command line asks for, ready to use.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use std::collections::BTreeSet;
+
+use schema::Stream;
+
+use crate::Sources;
+
+/// Everything that shapes a recording.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of the trace; it must not exist unless `force`.
+    pub output: PathBuf,
+    /// Replace a trace that is there.
+    pub force: bool,
+    /// Stop after this long.
+    pub duration: Option<Duration>,
+    /// Which families are recorded.
+    pub sources: Sources,
+    /// Which system calls are recorded; all when there is no set.
+    pub syscalls: Option<BTreeSet<&'static str>>,
+    /// Whose events are recorded.
+    pub scope: Scope,
+    /// A command to run and to follow.
+    pub command: Option<Vec<OsString>>,
+    /// When a segment ends.
+    pub rotation: Rotation,
+    /// When the oldest segments are dropped.
+    pub retention: Retention,
+    /// Keep spools after they are encoded.
+    pub keep_spool: bool,
+    /// When spools are encoded.
+    pub encode: Encode,
+    /// Sizes of the rings.
+    pub rings: RingBytes,
+}
+
+impl Options {
+    /// Options that record everything of nobody: for a look at what this kernel takes.
+    pub(crate) fn for_check() -> Options {
+        Options {
+            output: PathBuf::new(),
+            force: false,
+            duration: None,
+            sources: Sources::parse("everything").expect("the preset exists"),
+            syscalls: None,
+            scope: Scope { pids: vec![u32::MAX], ..Scope::default() },
+            command: None,
+            rotation: Rotation { every: Duration::MAX, bytes: u64::MAX },
+            retention: Retention::default(),
+            keep_spool: false,
+            encode: Encode::Later,
+            rings: RingBytes([4096; Stream::ALL.len()]),
+        }
+    }
+}
+
+/// Whose events are recorded; filters combine, none means the whole machine.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// These processes and their descendants.
+    pub pids: Vec<u32>,
+    /// Threads with this name.
+    pub comm: Option<String>,
+    /// Members of these control groups and of those below them.
+    pub cgroups: Vec<PathBuf>,
+}
+
+/// When a segment ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation {
+    /// After this long.
+    pub every: Duration,
+    /// When its spool has this many bytes.
+    pub bytes: u64,
+}
+
+/// When the oldest segments are dropped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retention {
+    /// When they ended longer ago than this.
+    pub keep: Option<Duration>,
+    /// When the trace has more bytes than this.
+    pub bytes_max: Option<u64>,
+}
+
+/// When spools are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encode {
+    /// While recording, at low priority.
+    Now,
+    /// Not at all: `ebrec encode` does it, here or elsewhere.
+    Later,
+}
+
+/// Bytes of each ring; the kernel rounds to a power of two.
+#[derive(Clone, Debug)]
+pub struct RingBytes(pub [u32; Stream::ALL.len()]);
+
+impl Default for RingBytes {
+    fn default() -> Self {
+        // A mapped ring counts twice in the recorder's memory: 2 * (4 + 16 + 8) MiB.
+        RingBytes([4 << 20, 16 << 20, 8 << 20])
+    }
+}
+
+impl RingBytes {
+    /// The ring of a stream.
+    pub fn of(&self, stream: Stream) -> u32 {
+        self.0[stream as usize]
+    }
+
+    /// Sets the ring of a stream, rounded up to a power of two of at least a page.
+    pub fn set(&mut self, stream: Stream, bytes: u32) {
+        self.0[stream as usize] = bytes.clamp(4096, 1 << 30).next_power_of_two();
+    }
+}

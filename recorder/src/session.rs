@@ -1,0 +1,447 @@
+//! A recording from start to end.
+//!
+//! Order matters. At the start: the output folder, the command (waiting), the kernel side, the
+//! drains, the programs that follow processes, the walk over those that run, the other programs, and
+//! only then the command is let go. At the end: detach, emit what is unfinished, read the counters,
+//! empty the rings, close the spools.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use schema::Stream;
+use schema::events::KINDS;
+use store::folder::{FormatVersion, Lock, State};
+use store::meta::KindCount;
+use store::{Folder, Manifest, Meta, MetaWriter};
+
+use crate::background::Background;
+use crate::cost::Meter;
+use crate::drain::Drain;
+use crate::host::{self, Host};
+use crate::kernel::Kernel;
+use crate::launch::Command;
+use crate::signals::Signals;
+use crate::{Error, Options};
+
+/// How often clocks, counters and cost are noted.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// How often sizes and progress are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Space held back, so that the end of a recording can be written when the disk is full.
+const RESERVE_BYTES: usize = 1 << 20;
+
+/// How a recording goes, for a progress line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Since it began.
+    pub elapsed: Duration,
+    /// Events stored.
+    pub stored: u64,
+    /// Events lost.
+    pub lost: u64,
+    /// Bytes of the trace.
+    pub bytes: u64,
+    /// The recording has ended and is being encoded.
+    pub is_encoding: bool,
+}
+
+/// How a recording went.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Time recorded.
+    pub elapsed: Duration,
+    /// Events that the kernel side emitted.
+    pub emitted: u64,
+    /// Events stored.
+    pub stored: u64,
+    /// Events lost, by kind.
+    pub lost: Vec<(&'static str, u64)>,
+    /// Bytes of the trace.
+    pub bytes: u64,
+    /// Segments written, dropped ones included.
+    pub segments: u64,
+    /// Segments dropped on purpose.
+    pub segments_dropped: u64,
+    /// CPU time of the recorder.
+    pub cpu: Duration,
+    /// What this kernel lacks, and what went wrong without ending the recording.
+    pub notes: Vec<String>,
+    /// Why it ended.
+    pub reason: String,
+    /// Exit code of the command, if there was one.
+    pub exit_code: Option<i32>,
+    /// Whether the disk was full.
+    pub disk_full: bool,
+}
+
+/// Records until the command ends, a signal comes, time is up or the disk is full.
+///
+/// `progress` is called about ten times a second.
+///
+/// # Errors
+/// What keeps the recording from starting; then nothing is left behind. Once it has started, it
+/// ends in order and says so in the summary.
+pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<Summary, Error> {
+    if let Some(pid) = options.scope.pids.iter().find(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+        return Err(Error::NoProcess(*pid));
+    }
+    let signals = Signals::new()?;
+    let mut command = options.command.as_deref().map(Command::prepare).transpose()?;
+    let mut kernel = Kernel::load(options, command.as_ref().map(Command::pid))?;
+    let folder = Folder::create(&options.output, options.force)?;
+    let mut session = Session::begin(options, &mut kernel, folder).inspect_err(|_| remove_unused(options))?;
+    let started = session.start_kernel().and_then(|()| match &mut command {
+        Some(command) => command.go(),
+        None => Ok(()),
+    });
+    if let Err(error) = started {
+        drop(session);
+        remove_unused(options);
+        return Err(error);
+    }
+    let reason = session.run(&signals, command.as_mut(), progress);
+    let exit_code = command.as_mut().and_then(Command::try_wait).map(|ended| ended.code());
+    session.end(reason, exit_code, progress)
+}
+
+/// A folder made for a recording that did not start.
+fn remove_unused(options: &Options) {
+    if let Ok(folder) = Folder::open(&options.output) {
+        let _ = folder.remove();
+    } else {
+        let _ = std::fs::remove_dir(&options.output);
+    }
+}
+
+struct Session<'a> {
+    options: &'a Options,
+    kernel: &'a mut Kernel,
+    folder: Folder,
+    manifest: Manifest,
+    host: Host,
+    drains: Vec<Drain>,
+    background: Background,
+    meta: MetaWriter,
+    segment: u64,
+    segment_began: Instant,
+    began: Instant,
+    meter: Meter,
+    lost: u64,
+    notes: Vec<String>,
+    reserve: std::path::PathBuf,
+    _lock: Lock,
+}
+
+impl<'a> Session<'a> {
+    fn begin(options: &'a Options, kernel: &'a mut Kernel, folder: Folder) -> Result<Session<'a>, Error> {
+        let host = Host::read();
+        let command = options.command.as_ref();
+        let manifest = Manifest {
+            format: FormatVersion::CURRENT,
+            id: format!("{}-{:x}", host.boot_id, host::monotonic_ns()),
+            host: host.name.clone(),
+            kernel: host.kernel.clone(),
+            arch: host.arch.clone(),
+            created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            recorder_version: env!("CARGO_PKG_VERSION").to_string(),
+            state: State::Recording,
+            command: command.map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+            sources: options.sources.streams().map(|stream| stream.name().to_string()).collect(),
+            options: settings(options),
+            redaction: "none".to_string(),
+        };
+        folder.write_manifest(&manifest)?;
+        let lock = folder.lock()?;
+        let reserve = folder.path().join(".reserve");
+        std::fs::write(&reserve, vec![0x5a; RESERVE_BYTES]).map_err(Error::io("cannot write to the trace folder"))?;
+        let segment = 1;
+        let spool = folder.create_spool(segment)?;
+        let mut meta = MetaWriter::create(&spool, segment)?;
+        meta.write(&opening(&manifest, &host, segment, Vec::new()))?;
+        let drains: Vec<Drain> = options
+            .sources
+            .streams()
+            .map(|stream| Drain::start(&folder, stream, kernel.take_ring(stream)?, segment))
+            .collect::<Result<_, Error>>()?;
+        let background = Background::start(&folder, options)?;
+        let meter = Meter::new(drains.len());
+        let now = Instant::now();
+        Ok(Session {
+            options,
+            kernel,
+            folder,
+            manifest,
+            host,
+            drains,
+            background,
+            meta,
+            segment,
+            segment_began: now,
+            began: now,
+            meter,
+            lost: 0,
+            notes: Vec::new(),
+            reserve,
+            _lock: lock,
+        })
+    }
+
+    /// Attaches the kernel side, processes first, so that nothing happens to a thread unknown.
+    fn start_kernel(&mut self) -> Result<(), Error> {
+        self.kernel.set_segment(self.segment)?;
+        self.kernel.attach(&BTreeSet::from([Stream::Processes]))?;
+        // Children made before the programs were there are found in /proc; those made while we look
+        // have parents that are in scope by now.
+        for pid in host::tree(&self.options.scope.pids) {
+            self.kernel.add_root(pid)?;
+        }
+        self.snapshot()?;
+        self.kernel.attach(&self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect())?;
+        self.began = Instant::now();
+        self.segment_began = self.began;
+        Ok(())
+    }
+
+    /// Announces all threads in scope, and notes what only /proc tells of their processes.
+    fn snapshot(&mut self) -> Result<(), Error> {
+        let known: Vec<Meta> = self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
+        Ok(self.meta.write(&known)?)
+    }
+
+    /// Waits for the end; returns why it came.
+    fn run(&mut self, signals: &Signals, mut command: Option<&mut Command>, progress: &mut dyn FnMut(&Progress)) -> String {
+        let mut noted = Instant::now();
+        let mut asked_to_stop = false;
+        loop {
+            let fds = [signals.as_raw_fd(), command.as_ref().map_or(-1, |command| command.as_raw_fd())];
+            poll(&fds, self.time_left().unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
+            while let Some(received) = signals.next() {
+                match &command {
+                    // The first is the command's to handle; the recording ends when it does.
+                    Some(command) if !asked_to_stop => {
+                        if !received.by_terminal {
+                            command.signal(received.signal);
+                        }
+                        asked_to_stop = true;
+                    }
+                    _ => return format!("signal {}", received.signal),
+                }
+            }
+            if command.as_mut().is_some_and(|command| command.try_wait().is_some()) {
+                return "the command ended".into();
+            }
+            if self.time_left() == Some(Duration::ZERO) {
+                if let Some(command) = &command {
+                    command.signal(libc::SIGTERM);
+                }
+                return "the time was up".into();
+            }
+            if self.drains.iter().any(|drain| drain.status.failed.load(Relaxed)) {
+                return "the disk is full".into();
+            }
+            if noted.elapsed() >= NOTE_EVERY {
+                noted = Instant::now();
+                let result = self.note().and_then(|()| if self.is_segment_full() { self.rotate() } else { Ok(()) });
+                if let Err(error) = result {
+                    self.notes.push(error.to_string());
+                    return "the trace could not be written".into();
+                }
+            } else if self.is_spool_full() && let Err(error) = self.rotate() {
+                self.notes.push(error.to_string());
+                return "the trace could not be written".into();
+            }
+            progress(&self.progress(false));
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.options.duration.map(|duration| duration.saturating_sub(self.began.elapsed()))
+    }
+
+    fn is_segment_full(&self) -> bool {
+        self.segment_began.elapsed() >= self.options.rotation.every || self.is_spool_full()
+    }
+
+    fn is_spool_full(&self) -> bool {
+        let bytes: u64 = self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
+        bytes >= self.options.rotation.bytes
+    }
+
+    fn progress(&self, is_encoding: bool) -> Progress {
+        let stored = self.drains.iter().map(|drain| drain.status.stored.load(Relaxed)).sum();
+        let bytes: u64 = self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
+        Progress {
+            elapsed: self.began.elapsed(),
+            stored,
+            lost: self.lost,
+            bytes: bytes + self.background.status.bytes.load(Relaxed),
+            is_encoding,
+        }
+    }
+
+    /// Notes clocks, counters and cost.
+    fn note(&mut self) -> Result<(), Error> {
+        let mut records = vec![host::clocks()];
+        records.push(self.counters()?);
+        records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
+        Ok(self.meta.write(&records)?)
+    }
+
+    fn counters(&mut self) -> Result<Meta, Error> {
+        let monotonic_ns = host::monotonic_ns();
+        let mut kinds = self.kernel.counters()?;
+        // What the disk refused is lost too; it is not of any CPU, and put on the first.
+        for drain in &self.drains {
+            let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
+            for (kind, count) in discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0) {
+                add_lost(&mut kinds, kind as u16, *count);
+            }
+        }
+        self.lost = kinds.iter().map(|count| count.lost).sum();
+        Ok(Meta::Counters { monotonic_ns, kinds })
+    }
+
+    /// Begins the next segment.
+    ///
+    /// Processes first: while the other rings still go to the old segment, what happens to processes
+    /// goes to both, so that each segment can name every thread in it.
+    fn rotate(&mut self) -> Result<(), Error> {
+        let segment = self.segment + 1;
+        let spool = self.folder.create_spool(segment)?;
+        let baseline = self.counters()?;
+        let mut meta = MetaWriter::create(&spool, segment)?;
+        meta.write(&opening(&self.manifest, &self.host, segment, vec![baseline]))?;
+        let (processes, others): (Vec<&Drain>, Vec<&Drain>) =
+            self.drains.iter().partition(|drain| drain.stream == Stream::Processes);
+        processes.iter().try_for_each(|drain| drain.switch(segment, true))?;
+        self.kernel.set_segment(segment)?;
+        let known: Vec<Meta> = self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
+        meta.write(&known)?;
+        others.iter().try_for_each(|drain| drain.switch(segment, false))?;
+        processes.iter().try_for_each(|drain| drain.end_overlap())?;
+        let counters = self.counters()?;
+        let closing = Meta::End { monotonic_ns: host::monotonic_ns(), closed: false, reason: "rotation".into() };
+        let mut old = std::mem::replace(&mut self.meta, meta);
+        old.write(&[counters, closing])?;
+        old.finish()?;
+        self.background.take(self.segment);
+        self.segment = segment;
+        self.segment_began = Instant::now();
+        Ok(())
+    }
+
+    /// Ends the recording. What goes wrong here is noted: the trace is readable all the same.
+    fn end(
+        mut self,
+        reason: String,
+        exit_code: Option<i32>,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Summary, Error> {
+        let elapsed = self.began.elapsed();
+        self.kernel.detach();
+        // A program that was running on another CPU has ended by then.
+        std::thread::sleep(Duration::from_millis(5));
+        let mut results = vec![self.kernel.finish()];
+        for drain in &mut self.drains {
+            results.push(drain.finish());
+        }
+        let disk_full = self.drains.iter().any(|drain| drain.status.failed.load(Relaxed));
+        let _ = std::fs::remove_file(&self.reserve);
+        let counters = self.counters()?;
+        let (emitted, lost) = totals(&counters);
+        let mut records = vec![host::clocks(), counters];
+        records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
+        records.push(Meta::End { monotonic_ns: host::monotonic_ns(), closed: true, reason: reason.clone() });
+        results.push(self.meta.write(&records).map_err(Error::from));
+        results.push(self.meta.finish().map_err(Error::from));
+        progress(&Progress { is_encoding: true, elapsed, ..Progress::default() });
+        if !disk_full {
+            self.background.take(self.segment);
+        }
+        self.background.finish();
+        self.manifest.state = State::Finished;
+        results.push(self.folder.write_manifest(&self.manifest).map_err(Error::from));
+        self.notes.extend(results.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        let background = &self.background.status;
+        self.notes.extend(background.error.lock().expect("no thread panics with the lock").iter().map(|e| e.to_string()));
+        self.notes.extend(self.kernel.missing.iter().map(|missing| format!("not recorded, this kernel lacks {missing}")));
+        for drain in &self.drains {
+            let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
+            self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
+        }
+        Ok(Summary {
+            elapsed,
+            emitted,
+            stored: self.drains.iter().map(|drain| drain.status.stored.load(Relaxed)).sum(),
+            lost,
+            bytes: self.folder.bytes().unwrap_or(0),
+            segments: self.segment,
+            segments_dropped: background.dropped.load(Relaxed),
+            cpu: Duration::from_nanos(host::process_cpu_ns()),
+            notes: self.notes,
+            reason,
+            exit_code,
+            disk_full,
+        })
+    }
+}
+
+/// What a segment's records begin with.
+fn opening(manifest: &Manifest, host: &Host, segment: u64, baseline: Vec<Meta>) -> Vec<Meta> {
+    let start = Meta::Start {
+        segment,
+        host: host.name.clone(),
+        kernel: host.kernel.clone(),
+        arch: host.arch.clone(),
+        cpus: host.cpus,
+        boot_id: host.boot_id.clone(),
+        os: host.os.clone(),
+        recorder_pid: std::process::id(),
+        sources: manifest.sources.clone(),
+        options: manifest.options.clone(),
+    };
+    let mut records = vec![start, host::clocks()];
+    records.extend(baseline);
+    records
+}
+
+/// The settings, as kept in the trace.
+fn settings(options: &Options) -> serde_json::Value {
+    serde_json::json!({
+        "duration_s": options.duration.map(|duration| duration.as_secs_f64()),
+        "pids": options.scope.pids,
+        "comm": options.scope.comm,
+        "cgroups": options.scope.cgroups,
+        "syscalls": options.syscalls,
+        "rotate_s": options.rotation.every.as_secs_f64(),
+        "rotate_bytes": options.rotation.bytes,
+        "ring_bytes": options.rings.0,
+    })
+}
+
+fn add_lost(kinds: &mut Vec<KindCount>, kind: u16, lost: u64) {
+    match kinds.iter_mut().find(|count| count.kind == kind) {
+        Some(count) => count.lost += lost,
+        None => kinds.push(KindCount { kind, cpu: 0, emitted: lost, lost }),
+    }
+}
+
+/// Events emitted, and lost by kind.
+fn totals(counters: &Meta) -> (u64, Vec<(&'static str, u64)>) {
+    let Meta::Counters { kinds, .. } = counters else { return (0, Vec::new()) };
+    let mut lost = [0; KINDS];
+    kinds.iter().for_each(|count| lost[usize::from(count.kind) % KINDS] += count.lost);
+    let name = |id: usize| schema::events::by_id(id as u16).map_or("?", |event| event.name);
+    let lost = lost.iter().enumerate().filter(|(_, lost)| **lost > 0).map(|(id, lost)| (name(id), *lost)).collect();
+    (kinds.iter().map(|count| count.emitted).sum(), lost)
+}
+
+/// Waits until one of the descriptors is readable; negative ones are ignored.
+fn poll(fds: &[std::os::fd::RawFd], timeout: Duration) {
+    let mut fds: Vec<libc::pollfd> =
+        fds.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
+    // SAFETY: the array has the length that is said.
+    unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout.as_millis() as i32) };
+}

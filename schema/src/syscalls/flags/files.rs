@@ -1,0 +1,334 @@
+//! Flags of calls on files, descriptors and mounts.
+use super::{Names, Table, names};
+use crate::syscalls::{Arch, Kind};
+
+pub(super) fn table(kind: Kind, arch: Arch) -> Option<&'static Table> {
+    Some(match (kind, arch) {
+        (Kind::OpenFlags, Arch::X86_64) => &OPEN_X86,
+        (Kind::OpenFlags, Arch::Aarch64) => &OPEN_ARM,
+        (Kind::DescriptorFlags, Arch::X86_64) => &DESCRIPTOR_X86,
+        (Kind::DescriptorFlags, Arch::Aarch64) => &DESCRIPTOR_ARM,
+        (Kind::AtFlags, _) => &AT,
+        (Kind::AccessFlags, _) => &ACCESS_FLAGS,
+        (Kind::UnlinkFlags, _) => &UNLINK,
+        (Kind::RenameFlags, _) => &RENAME,
+        (Kind::AccessMode, _) => &ACCESS_MODE,
+        (Kind::FileMode, _) => &FILE_TYPE,
+        (Kind::Whence, _) => &WHENCE,
+        (Kind::FallocateMode, _) => &FALLOCATE,
+        (Kind::FileAdvice, _) => &FILE_ADVICE,
+        (Kind::FlockOperation, _) => &FLOCK,
+        (Kind::FcntlCommand, _) => &FCNTL,
+        (Kind::IoctlRequest, _) => &IOCTL,
+        (Kind::StatxMask, _) => &STATX,
+        (Kind::CloseRangeFlags, _) => &CLOSE_RANGE,
+        (Kind::SpliceFlags, _) => &SPLICE,
+        (Kind::SyncRangeFlags, _) => &SYNC_RANGE,
+        (Kind::ReadWriteFlags, _) => &READ_WRITE,
+        (Kind::XattrFlags, _) => &XATTR,
+        (Kind::MountFlags, _) => &MOUNT,
+        (Kind::UmountFlags, _) => &UMOUNT,
+        (Kind::MoveMountFlags, _) => &MOVE_MOUNT,
+        (Kind::OpenTreeFlags, _) => &OPEN_TREE,
+        (Kind::FsopenFlags, _) => &FSOPEN,
+        (Kind::FsmountFlags, _) => &FSMOUNT,
+        (Kind::MountAttributes, _) => &MOUNT_ATTRIBUTES,
+        (Kind::FspickFlags, _) => &FSPICK,
+        (Kind::FsconfigCommand, _) => &FSCONFIG,
+        (Kind::SwapFlags, _) => &SWAP,
+        (Kind::InotifyFlags, _) => &INOTIFY,
+        (Kind::InotifyMask, _) => &INOTIFY_MASK,
+        (Kind::FanotifyFlags, _) => &FANOTIFY,
+        (Kind::FanotifyMarkFlags, _) => &FANOTIFY_MARK,
+        (Kind::FanotifyMask, _) => &FANOTIFY_MASK,
+        (Kind::EpollFlags, _) => &EPOLL,
+        (Kind::EpollOp, _) => &EPOLL_OP,
+        (Kind::EventfdFlags, _) => &EVENTFD,
+        (Kind::SignalfdFlags, _) => &SIGNALFD,
+        (Kind::TimerfdFlags, _) => &TIMERFD,
+        (Kind::TimerfdTimeFlags, _) => &TIMERFD_TIME,
+        (Kind::MemfdFlags, _) => &MEMFD,
+        (Kind::UserfaultFlags, _) => &USERFAULT,
+        (Kind::IoUringFlags, _) => &IO_URING,
+        (Kind::IoUringRegister, _) => &IO_URING_REGISTER,
+        _ => return None,
+    })
+}
+
+const ACCESS: Names = names! { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
+
+static OPEN_X86: Table = Table::mixed(
+    3,
+    ACCESS,
+    names! {
+        O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200, O_APPEND = 0x400,
+        O_NONBLOCK = 0x800, O_SYNC = 0x101000, O_DSYNC = 0x1000, O_ASYNC = 0x2000,
+        O_DIRECT = 0x4000, O_LARGEFILE = 0x8000, O_TMPFILE = 0x410000, O_DIRECTORY = 0x10000,
+        O_NOFOLLOW = 0x20000, O_NOATIME = 0x40000, O_CLOEXEC = 0x80000, O_PATH = 0x200000,
+    },
+);
+
+static OPEN_ARM: Table = Table::mixed(
+    3,
+    ACCESS,
+    names! {
+        O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200, O_APPEND = 0x400,
+        O_NONBLOCK = 0x800, O_SYNC = 0x101000, O_DSYNC = 0x1000, O_ASYNC = 0x2000,
+        O_DIRECT = 0x10000, O_LARGEFILE = 0x20000, O_TMPFILE = 0x404000, O_DIRECTORY = 0x4000,
+        O_NOFOLLOW = 0x8000, O_NOATIME = 0x40000, O_CLOEXEC = 0x80000, O_PATH = 0x200000,
+    },
+);
+
+static DESCRIPTOR_X86: Table = Table::any_of(names! {
+    O_EXCL = 0x80, O_TRUNC = 0x200, O_NONBLOCK = 0x800, O_DIRECT = 0x4000, O_CLOEXEC = 0x80000,
+});
+
+static DESCRIPTOR_ARM: Table = Table::any_of(names! {
+    O_EXCL = 0x80, O_TRUNC = 0x200, O_NONBLOCK = 0x800, O_DIRECT = 0x10000, O_CLOEXEC = 0x80000,
+});
+
+static AT: Table = Table::any_of(names! {
+    AT_SYMLINK_NOFOLLOW = 0x100, AT_HANDLE_FID = 0x200, AT_SYMLINK_FOLLOW = 0x400,
+    AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000, AT_STATX_FORCE_SYNC = 0x2000,
+    AT_STATX_DONT_SYNC = 0x4000, AT_RECURSIVE = 0x8000, AT_EXECVE_CHECK = 0x10000,
+});
+
+static ACCESS_FLAGS: Table = Table::any_of(names! {
+    AT_SYMLINK_NOFOLLOW = 0x100, AT_EACCESS = 0x200, AT_EMPTY_PATH = 0x1000,
+});
+
+static UNLINK: Table = Table::any_of(names! { AT_REMOVEDIR = 0x200 });
+
+static RENAME: Table =
+    Table::any_of(names! { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2, RENAME_WHITEOUT = 4 });
+
+static ACCESS_MODE: Table = Table::any_of(names! { F_OK = 0, R_OK = 4, W_OK = 2, X_OK = 1 });
+
+/// Only the type of a mode: its other bits are printed in octal.
+static FILE_TYPE: Table = Table::mixed(
+    0o170000,
+    names! {
+        S_IFIFO = 0o010000, S_IFCHR = 0o020000, S_IFDIR = 0o040000, S_IFBLK = 0o060000,
+        S_IFREG = 0o100000, S_IFLNK = 0o120000, S_IFSOCK = 0o140000,
+    },
+    &[],
+);
+
+static WHENCE: Table = Table::one_of(names! {
+    SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4,
+});
+
+static FALLOCATE: Table = Table::any_of(names! {
+    FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2, FALLOC_FL_NO_HIDE_STALE = 4,
+    FALLOC_FL_COLLAPSE_RANGE = 8, FALLOC_FL_ZERO_RANGE = 0x10, FALLOC_FL_INSERT_RANGE = 0x20,
+    FALLOC_FL_UNSHARE_RANGE = 0x40, FALLOC_FL_WRITE_ZEROES = 0x80,
+});
+
+static FILE_ADVICE: Table = Table::one_of(names! {
+    POSIX_FADV_NORMAL = 0, POSIX_FADV_RANDOM = 1, POSIX_FADV_SEQUENTIAL = 2,
+    POSIX_FADV_WILLNEED = 3, POSIX_FADV_DONTNEED = 4, POSIX_FADV_NOREUSE = 5,
+});
+
+static FLOCK: Table = Table::any_of(names! { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 });
+
+static FCNTL: Table = Table::one_of(names! {
+    F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6,
+    F_SETLKW = 7, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_GETLK64 = 12,
+    F_SETLK64 = 13, F_SETLKW64 = 14, F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_GETOWNER_UIDS = 17,
+    F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_SETLEASE = 1024, F_GETLEASE = 1025,
+    F_NOTIFY = 1026, F_DUPFD_QUERY = 1027, F_CREATED_QUERY = 1028, F_CANCELLK = 1029,
+    F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032, F_ADD_SEALS = 1033,
+    F_GET_SEALS = 1034, F_GET_RW_HINT = 1035, F_SET_RW_HINT = 1036, F_GET_FILE_RW_HINT = 1037,
+    F_SET_FILE_RW_HINT = 1038,
+});
+
+/// The most common requests; thousands exist, and drivers reuse their numbers.
+static IOCTL: Table = Table::one_of(names! {
+    TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TCSBRK = 0x5409,
+    TCXONC = 0x540a, TCFLSH = 0x540b, TIOCEXCL = 0x540c, TIOCNXCL = 0x540d, TIOCSCTTY = 0x540e,
+    TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCOUTQ = 0x5411, TIOCSTI = 0x5412,
+    TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, TIOCMGET = 0x5415, TIOCMSET = 0x5418,
+    FIONREAD = 0x541b, TIOCLINUX = 0x541c, TIOCCONS = 0x541d, TIOCPKT = 0x5420,
+    FIONBIO = 0x5421, TIOCNOTTY = 0x5422, TIOCSETD = 0x5423, TIOCGETD = 0x5424,
+    TCSBRKP = 0x5425, TIOCGSID = 0x5429, TCGETS2 = 0x802c542a, TCSETS2 = 0x402c542b,
+    TCSETSW2 = 0x402c542c, TCSETSF2 = 0x402c542d, TIOCGPTN = 0x80045430, TIOCSPTLCK = 0x40045431,
+    TIOCGPTPEER = 0x5441, FIONCLEX = 0x5450, FIOCLEX = 0x5451, FIOASYNC = 0x5452,
+    FIOQSIZE = 0x5460, BLKGETSIZE = 0x1260, BLKFLSBUF = 0x1261, BLKSSZGET = 0x1268,
+    BLKDISCARD = 0x1277, BLKGETSIZE64 = 0x80081272, FICLONE = 0x40049409,
+    FICLONERANGE = 0x4020940d, FIDEDUPERANGE = 0xc0189436, FS_IOC_FIEMAP = 0xc020660b,
+    FS_IOC_GETFLAGS = 0x80086601, FS_IOC_SETFLAGS = 0x40086602, FIFREEZE = 0xc0045877,
+    FITHAW = 0xc0045878, FITRIM = 0xc0185879, SIOCGIFNAME = 0x8910, SIOCGIFCONF = 0x8912,
+    SIOCGIFFLAGS = 0x8913, SIOCSIFFLAGS = 0x8914, SIOCGIFADDR = 0x8915, SIOCSIFADDR = 0x8916,
+    SIOCGIFMTU = 0x8921, SIOCSIFMTU = 0x8922, SIOCGIFHWADDR = 0x8927, SIOCGIFINDEX = 0x8933,
+    SIOCETHTOOL = 0x8946, TUNSETIFF = 0x400454ca, NS_GET_USERNS = 0xb701, NS_GET_PARENT = 0xb702,
+    PERF_EVENT_IOC_ENABLE = 0x2400, PERF_EVENT_IOC_DISABLE = 0x2401,
+    PERF_EVENT_IOC_SET_BPF = 0x40042408, UFFDIO_API = 0xc018aa3f, UFFDIO_REGISTER = 0xc020aa00,
+    LOOP_SET_FD = 0x4c00, LOOP_CLR_FD = 0x4c01, LOOP_CTL_GET_FREE = 0x4c82, KVM_RUN = 0xae80,
+});
+
+static STATX: Table = Table::any_of(names! {
+    STATX_ALL = 0xfff, STATX_BASIC_STATS = 0x7ff, STATX_TYPE = 1, STATX_MODE = 2,
+    STATX_NLINK = 4, STATX_UID = 8, STATX_GID = 0x10, STATX_ATIME = 0x20, STATX_MTIME = 0x40,
+    STATX_CTIME = 0x80, STATX_INO = 0x100, STATX_SIZE = 0x200, STATX_BLOCKS = 0x400,
+    STATX_BTIME = 0x800, STATX_MNT_ID = 0x1000, STATX_DIOALIGN = 0x2000,
+    STATX_MNT_ID_UNIQUE = 0x4000, STATX_SUBVOL = 0x8000, STATX_WRITE_ATOMIC = 0x10000,
+    STATX_DIO_READ_ALIGN = 0x20000,
+});
+
+static CLOSE_RANGE: Table =
+    Table::any_of(names! { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 });
+
+static SPLICE: Table = Table::any_of(names! {
+    SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2, SPLICE_F_MORE = 4, SPLICE_F_GIFT = 8,
+});
+
+static SYNC_RANGE: Table = Table::any_of(names! {
+    SYNC_FILE_RANGE_WAIT_BEFORE = 1, SYNC_FILE_RANGE_WRITE = 2, SYNC_FILE_RANGE_WAIT_AFTER = 4,
+});
+
+static READ_WRITE: Table = Table::any_of(names! {
+    RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 0x10,
+    RWF_NOAPPEND = 0x20, RWF_ATOMIC = 0x40, RWF_DONTCACHE = 0x80,
+});
+
+static XATTR: Table = Table::any_of(names! { XATTR_CREATE = 1, XATTR_REPLACE = 2 });
+
+static MOUNT: Table = Table::any_of(names! {
+    MS_MGC_VAL = 0xc0ed0000, MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8,
+    MS_SYNCHRONOUS = 0x10, MS_REMOUNT = 0x20, MS_MANDLOCK = 0x40, MS_DIRSYNC = 0x80,
+    MS_NOSYMFOLLOW = 0x100, MS_NOATIME = 0x400, MS_NODIRATIME = 0x800, MS_BIND = 0x1000,
+    MS_MOVE = 0x2000, MS_REC = 0x4000, MS_SILENT = 0x8000, MS_POSIXACL = 0x10000,
+    MS_UNBINDABLE = 0x20000, MS_PRIVATE = 0x40000, MS_SLAVE = 0x80000, MS_SHARED = 0x100000,
+    MS_RELATIME = 0x200000, MS_KERNMOUNT = 0x400000, MS_I_VERSION = 0x800000,
+    MS_STRICTATIME = 0x1000000, MS_LAZYTIME = 0x2000000,
+});
+
+static UMOUNT: Table = Table::any_of(names! {
+    MNT_FORCE = 1, MNT_DETACH = 2, MNT_EXPIRE = 4, UMOUNT_NOFOLLOW = 8,
+});
+
+static MOVE_MOUNT: Table = Table::any_of(names! {
+    MOVE_MOUNT_F_SYMLINKS = 1, MOVE_MOUNT_F_AUTOMOUNTS = 2, MOVE_MOUNT_F_EMPTY_PATH = 4,
+    MOVE_MOUNT_T_SYMLINKS = 0x10, MOVE_MOUNT_T_AUTOMOUNTS = 0x20, MOVE_MOUNT_T_EMPTY_PATH = 0x40,
+    MOVE_MOUNT_SET_GROUP = 0x100, MOVE_MOUNT_BENEATH = 0x200,
+});
+
+static OPEN_TREE: Table = Table::any_of(names! {
+    OPEN_TREE_CLONE = 1, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800,
+    AT_EMPTY_PATH = 0x1000, AT_RECURSIVE = 0x8000, OPEN_TREE_CLOEXEC = 0x80000,
+});
+
+static FSOPEN: Table = Table::any_of(names! { FSOPEN_CLOEXEC = 1 });
+static FSMOUNT: Table = Table::any_of(names! { FSMOUNT_CLOEXEC = 1 });
+
+static MOUNT_ATTRIBUTES: Table = Table::any_of(names! {
+    MOUNT_ATTR_RDONLY = 1, MOUNT_ATTR_NOSUID = 2, MOUNT_ATTR_NODEV = 4, MOUNT_ATTR_NOEXEC = 8,
+    MOUNT_ATTR_NOATIME = 0x10, MOUNT_ATTR_STRICTATIME = 0x20, MOUNT_ATTR_NODIRATIME = 0x80,
+    MOUNT_ATTR_IDMAP = 0x100000, MOUNT_ATTR_NOSYMFOLLOW = 0x200000,
+});
+
+static FSPICK: Table = Table::any_of(names! {
+    FSPICK_CLOEXEC = 1, FSPICK_SYMLINK_NOFOLLOW = 2, FSPICK_NO_AUTOMOUNT = 4,
+    FSPICK_EMPTY_PATH = 8,
+});
+
+static FSCONFIG: Table = Table::one_of(names! {
+    FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_SET_BINARY = 2,
+    FSCONFIG_SET_PATH = 3, FSCONFIG_SET_PATH_EMPTY = 4, FSCONFIG_SET_FD = 5,
+    FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7, FSCONFIG_CMD_CREATE_EXCL = 8,
+});
+
+static SWAP: Table = Table::any_of(names! {
+    SWAP_FLAG_PREFER = 0x8000, SWAP_FLAG_DISCARD = 0x10000, SWAP_FLAG_DISCARD_ONCE = 0x20000,
+    SWAP_FLAG_DISCARD_PAGES = 0x40000,
+});
+
+static INOTIFY: Table = Table::any_of(names! { IN_CLOEXEC = 0x80000, IN_NONBLOCK = 0x800 });
+
+static INOTIFY_MASK: Table = Table::any_of(names! {
+    IN_ALL_EVENTS = 0xfff, IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8,
+    IN_CLOSE_NOWRITE = 0x10, IN_OPEN = 0x20, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80,
+    IN_CREATE = 0x100, IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800,
+    IN_ONLYDIR = 0x1000000, IN_DONT_FOLLOW = 0x2000000, IN_EXCL_UNLINK = 0x4000000,
+    IN_MASK_CREATE = 0x10000000, IN_MASK_ADD = 0x20000000, IN_ISDIR = 0x40000000,
+    IN_ONESHOT = 0x80000000,
+});
+
+static FANOTIFY: Table = Table::mixed(
+    0xc,
+    names! {
+        FAN_CLASS_NOTIF = 0, FAN_CLASS_CONTENT = 4, FAN_CLASS_PRE_CONTENT = 8,
+    },
+    names! {
+        FAN_CLOEXEC = 1, FAN_NONBLOCK = 2, FAN_UNLIMITED_QUEUE = 0x10, FAN_UNLIMITED_MARKS = 0x20,
+        FAN_ENABLE_AUDIT = 0x40, FAN_REPORT_PIDFD = 0x80, FAN_REPORT_TID = 0x100,
+        FAN_REPORT_FID = 0x200, FAN_REPORT_DIR_FID = 0x400, FAN_REPORT_NAME = 0x800,
+        FAN_REPORT_TARGET_FID = 0x1000, FAN_REPORT_FD_ERROR = 0x2000, FAN_REPORT_MNT = 0x4000,
+    },
+);
+
+static FANOTIFY_MARK: Table = Table::any_of(names! {
+    FAN_MARK_MNTNS = 0x110, FAN_MARK_ADD = 1, FAN_MARK_REMOVE = 2, FAN_MARK_DONT_FOLLOW = 4,
+    FAN_MARK_ONLYDIR = 8, FAN_MARK_MOUNT = 0x10, FAN_MARK_IGNORED_MASK = 0x20,
+    FAN_MARK_IGNORED_SURV_MODIFY = 0x40, FAN_MARK_FLUSH = 0x80, FAN_MARK_FILESYSTEM = 0x100,
+    FAN_MARK_EVICTABLE = 0x200, FAN_MARK_IGNORE = 0x400,
+});
+
+static FANOTIFY_MASK: Table = Table::any_of(names! {
+    FAN_ACCESS = 1, FAN_MODIFY = 2, FAN_ATTRIB = 4, FAN_CLOSE_WRITE = 8,
+    FAN_CLOSE_NOWRITE = 0x10, FAN_OPEN = 0x20, FAN_MOVED_FROM = 0x40, FAN_MOVED_TO = 0x80,
+    FAN_CREATE = 0x100, FAN_DELETE = 0x200, FAN_DELETE_SELF = 0x400, FAN_MOVE_SELF = 0x800,
+    FAN_OPEN_EXEC = 0x1000, FAN_FS_ERROR = 0x8000, FAN_OPEN_PERM = 0x10000,
+    FAN_ACCESS_PERM = 0x20000, FAN_OPEN_EXEC_PERM = 0x40000, FAN_PRE_ACCESS = 0x100000,
+    FAN_MNT_ATTACH = 0x1000000, FAN_MNT_DETACH = 0x2000000, FAN_EVENT_ON_CHILD = 0x8000000,
+    FAN_RENAME = 0x10000000, FAN_ONDIR = 0x40000000,
+});
+
+static EPOLL: Table = Table::any_of(names! { EPOLL_CLOEXEC = 0x80000 });
+
+static EPOLL_OP: Table =
+    Table::one_of(names! { EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3 });
+
+static EVENTFD: Table = Table::any_of(names! {
+    EFD_SEMAPHORE = 1, EFD_NONBLOCK = 0x800, EFD_CLOEXEC = 0x80000,
+});
+
+static SIGNALFD: Table = Table::any_of(names! { SFD_NONBLOCK = 0x800, SFD_CLOEXEC = 0x80000 });
+static TIMERFD: Table = Table::any_of(names! { TFD_NONBLOCK = 0x800, TFD_CLOEXEC = 0x80000 });
+
+static TIMERFD_TIME: Table =
+    Table::any_of(names! { TFD_TIMER_ABSTIME = 1, TFD_TIMER_CANCEL_ON_SET = 2 });
+
+static MEMFD: Table = Table::any_of(names! {
+    MFD_HUGE_1GB = 0x78000000, MFD_HUGE_2MB = 0x54000000, MFD_CLOEXEC = 1,
+    MFD_ALLOW_SEALING = 2, MFD_HUGETLB = 4, MFD_NOEXEC_SEAL = 8, MFD_EXEC = 0x10,
+});
+
+static USERFAULT: Table = Table::any_of(names! {
+    UFFD_USER_MODE_ONLY = 1, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000,
+});
+
+static IO_URING: Table = Table::any_of(names! {
+    IORING_ENTER_GETEVENTS = 1, IORING_ENTER_SQ_WAKEUP = 2, IORING_ENTER_SQ_WAIT = 4,
+    IORING_ENTER_EXT_ARG = 8, IORING_ENTER_REGISTERED_RING = 0x10, IORING_ENTER_ABS_TIMER = 0x20,
+    IORING_ENTER_EXT_ARG_REG = 0x40, IORING_ENTER_NO_IOWAIT = 0x80,
+});
+
+static IO_URING_REGISTER: Table = Table::one_of(names! {
+    IORING_REGISTER_BUFFERS = 0, IORING_UNREGISTER_BUFFERS = 1, IORING_REGISTER_FILES = 2,
+    IORING_UNREGISTER_FILES = 3, IORING_REGISTER_EVENTFD = 4, IORING_UNREGISTER_EVENTFD = 5,
+    IORING_REGISTER_FILES_UPDATE = 6, IORING_REGISTER_EVENTFD_ASYNC = 7,
+    IORING_REGISTER_PROBE = 8, IORING_REGISTER_PERSONALITY = 9,
+    IORING_UNREGISTER_PERSONALITY = 10, IORING_REGISTER_RESTRICTIONS = 11,
+    IORING_REGISTER_ENABLE_RINGS = 12, IORING_REGISTER_FILES2 = 13,
+    IORING_REGISTER_FILES_UPDATE2 = 14, IORING_REGISTER_BUFFERS2 = 15,
+    IORING_REGISTER_BUFFERS_UPDATE = 16, IORING_REGISTER_IOWQ_AFF = 17,
+    IORING_UNREGISTER_IOWQ_AFF = 18, IORING_REGISTER_IOWQ_MAX_WORKERS = 19,
+    IORING_REGISTER_RING_FDS = 20, IORING_UNREGISTER_RING_FDS = 21,
+    IORING_REGISTER_PBUF_RING = 22, IORING_UNREGISTER_PBUF_RING = 23,
+    IORING_REGISTER_SYNC_CANCEL = 24, IORING_REGISTER_FILE_ALLOC_RANGE = 25,
+    IORING_REGISTER_PBUF_STATUS = 26, IORING_REGISTER_NAPI = 27, IORING_UNREGISTER_NAPI = 28,
+    IORING_REGISTER_CLOCK = 29, IORING_REGISTER_CLONE_BUFFERS = 30,
+    IORING_REGISTER_SEND_MSG_RING = 31, IORING_REGISTER_ZCRX_IFQ = 32,
+    IORING_REGISTER_RESIZE_RINGS = 33, IORING_REGISTER_MEM_REGION = 34,
+});

@@ -1,0 +1,259 @@
+//! The list of tables: those made of events, and those that describe the trace itself.
+//!
+//! An event table's columns are the common ones, then those of the kinds that become its rows, in
+//! the order of declaration. A state table's columns are written here.
+
+use crate::events::{EVENTS, EventDef, Stream};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// A moment: UTC, nanoseconds.
+    Timestamp,
+    /// A 32-bit signed number.
+    Int32,
+    /// A 64-bit signed number.
+    Int64,
+    /// A 64-bit floating-point number.
+    Float64,
+    /// Text, UTF-8.
+    Text,
+    /// True or false.
+    Bool,
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name; a unit is the last part of it.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: ColumnType,
+    /// Whether it can be NULL.
+    pub nullable: bool,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+impl Column {
+    /// A column that can be NULL.
+    pub const fn nullable(name: &'static str, ty: ColumnType, doc: &'static str) -> Column {
+        Column { name, ty, nullable: true, doc }
+    }
+
+    /// A column that always has a value.
+    pub const fn required(name: &'static str, ty: ColumnType, doc: &'static str) -> Column {
+        Column { name, ty, nullable: false, doc }
+    }
+}
+
+/// Where the rows of a table come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The events of a stream.
+    Stream(Stream),
+    /// The identity of processes and threads; always recorded.
+    Identity,
+    /// The recorder itself; always recorded.
+    Recorder,
+}
+
+/// A table of a trace.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name: in SQL, and of its folder in the trace.
+    pub name: &'static str,
+    /// What one row is.
+    pub doc: &'static str,
+    /// Where its rows come from.
+    pub source: Source,
+    /// Its own columns, if it is not made of events.
+    own: &'static [Column],
+}
+
+impl Table {
+    /// The event kinds that become its rows.
+    pub fn events(&self) -> impl Iterator<Item = &'static EventDef> {
+        let name = self.name;
+        EVENTS.iter().filter(move |event| event.table == Some(name))
+    }
+
+    /// Whether several kinds share it, so that it has an `event` column.
+    pub fn is_shared(&self) -> bool {
+        // io_uring operations are told from system calls by `via`.
+        self.name == "process_events"
+    }
+
+    /// All its columns, in order.
+    pub fn columns(&self) -> Vec<Column> {
+        if !self.own.is_empty() {
+            return self.own.to_vec();
+        }
+        let mut columns = COMMON.to_vec();
+        let mut add = |column: Column| {
+            if !columns.iter().any(|known| known.name == column.name) {
+                columns.push(column);
+            }
+        };
+        if self.is_shared() {
+            add(Column::required("event", ColumnType::Text, "Kind of event."));
+        }
+        for field in self.events().flat_map(|event| event.fields) {
+            field.ty.columns(field.name, field.doc).into_iter().for_each(&mut add);
+        }
+        let mut has_tail = false;
+        for tail in self.events().flat_map(|event| event.tails) {
+            has_tail = true;
+            add(Column::nullable(tail.column(), ColumnType::Text, tail.doc()));
+        }
+        if has_tail {
+            add(Column::required("truncated", ColumnType::Bool, "Whether a text was cut to what is kept."));
+        }
+        columns
+    }
+}
+
+/// The table called `name`.
+pub fn by_name(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+use ColumnType::*;
+
+const HOST: Column = Column::required("host", Text, "Name of the machine.");
+
+/// What every event table begins with.
+pub const COMMON: &[Column] = &[
+    Column::required("ts", Timestamp, "When it happened or began."),
+    HOST,
+    Column::required("cpu", Int32, "CPU it was recorded on."),
+    Column::required("pid", Int32, "Process id."),
+    Column::required("tid", Int32, "Thread id."),
+    Column::nullable("upid", Int64, "Process for good: process ids are used again, this is not."),
+    Column::nullable("comm", Text, "Name of the thread at that moment."),
+    Column::nullable("cgroup_id", Int64, "Control group of the thread at that moment."),
+];
+
+const fn events(name: &'static str, stream: Stream, doc: &'static str) -> Table {
+    Table { name, doc, source: Source::Stream(stream), own: &[] }
+}
+
+/// Every table.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "processes",
+        doc: "process seen in a segment, as last known in it",
+        source: Source::Identity,
+        own: &[
+            Column::nullable("start_ts", Timestamp, "When it started; it may be before the recording."),
+            Column::nullable("end_ts", Timestamp, "When its last thread ended; NULL when it was alive."),
+            HOST,
+            Column::required("pid", Int32, "Process id."),
+            Column::required("upid", Int64, "Process for good: process ids are used again, this is not."),
+            Column::nullable("parent_pid", Int32, "Process id of the process that started it."),
+            Column::nullable("parent_upid", Int64, "Process that started it."),
+            Column::nullable("comm", Text, "Name of its first thread."),
+            Column::nullable("exe", Text, "Absolute path of the program file."),
+            Column::nullable("argv", Text, "Arguments, quoted so that they can be pasted into a shell."),
+            Column::nullable("cwd", Text, "Working directory when the program started."),
+            Column::nullable("uid", Int64, "Real user id."),
+            Column::nullable("gid", Int64, "Real group id."),
+            Column::nullable("cgroup_id", Int64, "Control group by its id."),
+            Column::nullable("cgroup", Text, "Path of the control group."),
+            Column::nullable("container_id", Text, "Container, as the control group's path names it."),
+            Column::nullable("exit_code", Int32, "Exit code, when it exited by itself."),
+            Column::nullable("signal", Text, "Signal that ended it, such as `SIGKILL`."),
+        ],
+    },
+    Table {
+        name: "threads",
+        doc: "thread seen in a segment, as last known in it",
+        source: Source::Identity,
+        own: &[
+            Column::nullable("start_ts", Timestamp, "When it was first seen, or started."),
+            Column::nullable("end_ts", Timestamp, "When it ended; NULL when it was alive."),
+            HOST,
+            Column::required("pid", Int32, "Process id."),
+            Column::required("tid", Int32, "Thread id."),
+            Column::required("upid", Int64, "Its process."),
+            Column::nullable("comm", Text, "Its name."),
+        ],
+    },
+    events("process_events", Stream::Processes, "fork, exec, exit, change of name, user or control group"),
+    events("syscalls", Stream::Syscalls, "system call or io_uring operation"),
+    events("sched_slices", Stream::Sched, "interval of a thread on a CPU"),
+    events("offcpu", Stream::Sched, "interval of a thread off the CPU"),
+    events("migrations", Stream::Sched, "move of a thread to another CPU's run queue"),
+    Table {
+        name: "loss",
+        doc: "event kind, CPU and interval in which records were lost",
+        source: Source::Recorder,
+        own: &[
+            Column::required("ts", Timestamp, "Start of the interval."),
+            Column::required("duration_ns", Int64, "Length of the interval."),
+            HOST,
+            Column::required("cpu", Int32, "CPU they were lost on."),
+            Column::required("kind", Text, "Event kind."),
+            Column::required("lost", Int64, "Records lost in the interval."),
+            Column::required("reason", Text, "Why: `ring_full`."),
+        ],
+    },
+    Table {
+        name: "cost",
+        doc: "interval and component of the recorder",
+        source: Source::Recorder,
+        own: &[
+            Column::required("ts", Timestamp, "Start of the interval."),
+            Column::required("duration_ns", Int64, "Length of the interval."),
+            HOST,
+            Column::required("component", Text, "`bpf:<program>`, `drain:<stream>`, `encode`, or `recorder` (all of its process)."),
+            Column::nullable("run_count", Int64, "Times a BPF program ran, as far as it was measured."),
+            Column::nullable("cpu_ns", Int64, "CPU time."),
+            Column::nullable("bytes", Int64, "Bytes written."),
+            Column::nullable("memory_bytes", Int64, "Resident memory."),
+        ],
+    },
+    Table {
+        name: "segments",
+        doc: "segment and event kind",
+        source: Source::Recorder,
+        own: &[
+            Column::required("segment", Int64, "Number of the segment."),
+            Column::required("kind", Text, "Event kind."),
+            HOST,
+            Column::nullable("first_ts", Timestamp, "Earliest event of the kind in the segment."),
+            Column::nullable("last_ts", Timestamp, "Latest event of the kind in the segment."),
+            Column::required("stored", Int64, "Events of the kind in the segment."),
+            Column::required("stored_before", Int64, "Events of the kind in all earlier segments, dropped ones included."),
+            Column::nullable("emitted", Int64, "Events of the kind that the kernel side had emitted when the segment was closed."),
+            Column::nullable("lost", Int64, "Events of the kind that were lost until the segment was closed."),
+            Column::required("closed", Bool, "Whether the recording ended with this segment, so that the sum must hold."),
+        ],
+    },
+    Table {
+        name: "hosts",
+        doc: "machine of a segment",
+        source: Source::Recorder,
+        own: &[
+            Column::required("ts", Timestamp, "When the segment began."),
+            HOST,
+            Column::required("kernel", Text, "Kernel release."),
+            Column::required("arch", Text, "Architecture."),
+            Column::required("cpus", Int32, "Number of CPUs."),
+            Column::required("boot_id", Text, "Identity of the boot."),
+            Column::nullable("os", Text, "Name of the distribution."),
+        ],
+    },
+    Table {
+        name: "clocks",
+        doc: "reading of the clocks at one moment",
+        source: Source::Recorder,
+        own: &[
+            Column::required("ts", Timestamp, "`CLOCK_REALTIME`."),
+            HOST,
+            Column::required("monotonic_ns", Int64, "`CLOCK_MONOTONIC`, which the kernel side uses."),
+            Column::required("boottime_ns", Int64, "`CLOCK_BOOTTIME`, which counts suspended time."),
+            Column::required("in_force", Bool, "Whether events from here on are dated by this reading."),
+        ],
+    },
+];

@@ -1,0 +1,126 @@
+//! The closed set of field types: how each lies on the wire, and which columns it becomes.
+//!
+//! A field type is one row of [`wire_types!`]. The wire is little-endian and has no padding. A
+//! sentinel of all ones means "unknown" and becomes NULL.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::tables::{Column, ColumnType::*};
+
+macro_rules! wire_types {
+    ($($(#[doc = $doc:literal])+ $name:ident($repr:ty) = $c:literal;)+) => {
+        /// The type of a wire field.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FieldType { $($(#[doc = $doc])+ $name,)+ }
+
+        impl FieldType {
+            /// The field's type in the C header; an array's length follows the name.
+            pub const fn c_type(self) -> &'static str {
+                match self { $(Self::$name => $c,)+ }
+            }
+            /// Bytes on the wire.
+            pub const fn size(self) -> usize {
+                match self { $(Self::$name => size_of::<$repr>(),)+ }
+            }
+        }
+
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+            #[repr(transparent)]
+            pub struct $name(pub $repr);
+            impl WireType for $name { const TYPE: FieldType = FieldType::$name; }
+        )+
+    };
+}
+
+/// Ties a wire type to its [`FieldType`].
+pub trait WireType {
+    /// The matching field type.
+    const TYPE: FieldType;
+}
+
+wire_types! {
+    /// A span of time in nanoseconds; unknown when it has not ended or its start was not seen.
+    DurationNs(u64) = "__u64";
+    /// A number of the kernel's thread ids (`gettid`).
+    Tid(u32) = "__u32";
+    /// A number of the kernel's process ids (`getpid`, the thread group).
+    Pid(u32) = "__u32";
+    /// Another thread by its id; the reader adds its `upid` where that thread was recorded.
+    PeerTid(u32) = "__u32";
+    /// A process for good: start time in ms since boot, shifted by 22 bits, plus the pid.
+    Upid(u64) = "__u64";
+    /// A CPU number.
+    CpuId(u32) = "__u32";
+    /// A user id.
+    Uid(u32) = "__u32";
+    /// A group id.
+    Gid(u32) = "__u32";
+    /// A bit set, such as capabilities.
+    Bits(u64) = "__u64";
+    /// A control group by its id (the inode number of its v2 folder).
+    CgroupId(u64) = "__u64";
+    /// A thread's name, NUL-padded.
+    Comm([u8; 16]) = "char[16]";
+    /// System call number in the low 16 bits; bit 16 marks a 32-bit (compat) call.
+    SyscallId(u32) = "__u32";
+    /// Operation code of an io_uring request.
+    IoUringOp(u32) = "__u32";
+    /// Result of a system call; the least value means that it has not returned.
+    Return(i64) = "__s64";
+    /// The six argument registers; trailing ones that the call does not have are left out.
+    Args([u64; 6]) = "__u64[6]";
+    /// Scheduler state of a thread that left its CPU, as the kernel's bit.
+    TaskState(u32) = "__u32";
+    /// The kernel's priority number: below 100 real-time, 120 is nice 0.
+    Priority(u32) = "__u32";
+    /// Wait status as `wait(2)` returns it.
+    ExitStatus(u32) = "__u32";
+    /// Fills a gap; not a column.
+    Reserved(u32) = "__u32";
+}
+
+/// A [`Return`] of a call that has not returned.
+pub const NOT_RETURNED: i64 = i64::MIN;
+/// Bit of a [`SyscallId`] that marks a 32-bit call on a 64-bit kernel.
+pub const SYSCALL_COMPAT: u32 = 1 << 16;
+
+impl FieldType {
+    /// The columns a field of this type and `name` becomes.
+    ///
+    /// `doc` describes the field; types with several columns describe the others themselves.
+    pub fn columns(self, name: &'static str, doc: &'static str) -> Vec<Column> {
+        let one = |ty| vec![Column::nullable(name, ty, doc)];
+        match self {
+            Self::DurationNs => one(Int64),
+            Self::Tid | Self::Pid | Self::CpuId | Self::Priority => one(Int32),
+            Self::Upid | Self::CgroupId | Self::Bits | Self::Uid | Self::Gid => one(Int64),
+            Self::Comm | Self::TaskState => one(Text),
+            Self::PeerTid => vec![
+                Column::nullable("waker_tid", Int32, doc),
+                Column::nullable("waker_upid", Int64, "Process of that thread, where it was recorded."),
+            ],
+            Self::SyscallId | Self::IoUringOp => vec![
+                Column::nullable("syscall", Text, "Name of the call, such as `openat`."),
+                Column::nullable(
+                    "via",
+                    Text,
+                    "How it was made: `syscall`, `compat` (32-bit) or `io_uring`.",
+                ),
+            ],
+            Self::Return => vec![
+                Column::nullable(name, Int64, doc),
+                Column::nullable("error", Text, "Name of the error, such as `ENOENT`; NULL on success."),
+            ],
+            Self::Args => ARG_NAMES.iter().map(|name| Column::nullable(name, Int64, doc)).collect(),
+            Self::ExitStatus => vec![
+                Column::nullable("exit_code", Int32, "Exit code, when it exited by itself."),
+                Column::nullable("signal", Text, "Signal that ended it, such as `SIGKILL`."),
+            ],
+            Self::Reserved => vec![],
+        }
+    }
+}
+
+const ARG_NAMES: [&str; 6] = ["arg0", "arg1", "arg2", "arg3", "arg4", "arg5"];
