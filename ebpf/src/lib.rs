@@ -24,6 +24,18 @@ macro_rules! object {
     }};
 }
 
+/// The programs that benchmarks compare with.
+#[cfg(target_arch = "x86_64")]
+pub fn minimal() -> &'static [u8] {
+    object!("minimal", "x86_64")
+}
+
+/// The programs that benchmarks compare with.
+#[cfg(target_arch = "aarch64")]
+pub fn minimal() -> &'static [u8] {
+    object!("minimal", "aarch64")
+}
+
 /// The object for `flavour`, as ELF with BTF.
 #[cfg(target_arch = "x86_64")]
 pub fn object(flavour: Flavour) -> &'static [u8] {

@@ -16,7 +16,7 @@ use crate::{Error, host};
 /// What the background work tells while it runs.
 #[derive(Default)]
 pub struct Status {
-    /// CPU time of the thread, in ns.
+    /// CPU time spent on encoding, in ns.
     pub cpu_ns: AtomicU64,
     /// Bytes of Parquet written.
     pub bytes: AtomicU64,
@@ -44,6 +44,7 @@ impl Background {
             encode: options.encode,
             keep_spool: options.keep_spool,
             retention: options.retention,
+            pool: pool()?,
             done: VecDeque::new(),
             status: status.clone(),
         };
@@ -75,6 +76,8 @@ struct Worker {
     encode: Encode,
     keep_spool: bool,
     retention: Retention,
+    /// One thread, of low priority: tables in parallel would take memory and time from the workload.
+    pool: rayon::ThreadPool,
     /// Segments on disk, oldest first, with the time each was complete.
     done: VecDeque<(u64, Instant)>,
     status: Arc<Status>,
@@ -82,21 +85,23 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, segments: &Receiver<u64>) {
-        lower_priority();
         while let Ok(segment) = segments.recv() {
             if let Err(error) = self.deal_with(segment) {
                 self.status.error.lock().expect("no thread panics with the lock").get_or_insert(error);
             }
             self.done.push_back((segment, Instant::now()));
             self.drop_oldest();
-            self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
         }
     }
 
     fn deal_with(&self, segment: u64) -> store::Result<()> {
         let compress = match self.encode {
             Encode::Now => {
-                let encoded = store::encode::segment(&self.folder, segment, self.folder.path())?;
+                let encoded = self.pool.install(|| {
+                    let encoded = store::encode::segment(&self.folder, segment, self.folder.path());
+                    self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
+                    encoded
+                })?;
                 self.status.bytes.fetch_add(encoded.tables.iter().map(|table| table.bytes).sum(), Relaxed);
                 self.keep_spool
             }
@@ -128,8 +133,26 @@ impl Worker {
     }
 }
 
+/// A pool of one thread that works at low priority.
+fn pool() -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "encode".into());
+    let started = builder.start_handler(|_| {
+        lower_priority();
+        await_entropy();
+    });
+    started.build().map_err(|_| Error::last("cannot start a thread"))
+}
+
 /// The workload goes first: this thread gets what is left.
 fn lower_priority() {
     // SAFETY: no pointers. On Linux a priority is of a thread, 0 being the calling one.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+}
+
+/// Early after boot the kernel may have no random numbers yet, and hash tables wait for them by
+/// polling, which does not make the kernel gather any; asking for some does.
+fn await_entropy() {
+    let mut byte = 0u8;
+    // SAFETY: one byte of ours.
+    unsafe { libc::getrandom((&raw mut byte).cast(), 1, 0) };
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use schema::Stream;
 use schema::events::KINDS;
-use store::folder::{FormatVersion, Lock, State};
+use store::folder::Lock;
+use store::manifest::{FormatVersion, State};
 use store::meta::KindCount;
 use store::{Folder, Manifest, Meta, MetaWriter};
 
@@ -130,7 +131,6 @@ struct Session<'a> {
     meter: Meter,
     lost: u64,
     notes: Vec<String>,
-    reserve: std::path::PathBuf,
     _lock: Lock,
 }
 
@@ -154,8 +154,7 @@ impl<'a> Session<'a> {
         };
         folder.write_manifest(&manifest)?;
         let lock = folder.lock()?;
-        let reserve = folder.path().join(".reserve");
-        std::fs::write(&reserve, vec![0x5a; RESERVE_BYTES]).map_err(Error::io("cannot write to the trace folder"))?;
+        folder.reserve(RESERVE_BYTES)?;
         let segment = 1;
         let spool = folder.create_spool(segment)?;
         let mut meta = MetaWriter::create(&spool, segment)?;
@@ -183,7 +182,6 @@ impl<'a> Session<'a> {
             meter,
             lost: 0,
             notes: Vec::new(),
-            reserve,
             _lock: lock,
         })
     }
@@ -348,7 +346,7 @@ impl<'a> Session<'a> {
             results.push(drain.finish());
         }
         let disk_full = self.drains.iter().any(|drain| drain.status.failed.load(Relaxed));
-        let _ = std::fs::remove_file(&self.reserve);
+        results.push(self.folder.release().map_err(Error::from));
         let counters = self.counters()?;
         let (emitted, lost) = totals(&counters);
         let mut records = vec![host::clocks(), counters];

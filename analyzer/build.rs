@@ -1,0 +1,28 @@
+//! Embeds the views of `queries/views/`: dropping in a file adds the view.
+
+use std::fmt::Write;
+use std::path::Path;
+
+fn main() {
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../queries/views");
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    let mut code = String::from("&[\n");
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        writeln!(
+            code,
+            "    ({name:?}, include_str!({:?})),",
+            file.canonicalize().unwrap()
+        )
+        .unwrap();
+    }
+    code.push_str("]\n");
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap()).join("views.rs");
+    std::fs::write(out, code).unwrap();
+}

@@ -1,0 +1,56 @@
+//! The functions that SQL gets on top of the engine's own.
+
+mod numbers;
+mod syscalls;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+use schema::syscalls::Arch;
+
+/// What `ebrec schema --functions` says about a function.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is called.
+    pub usage: &'static str,
+    /// What it returns.
+    pub doc: &'static str,
+}
+
+/// Every function of ebrec.
+pub const FUNCTIONS: &[FunctionDoc] = &[
+    FunctionDoc {
+        name: "hex",
+        usage: "hex(n)",
+        doc: "Text of a whole number in hexadecimal: 0x1f.",
+    },
+    FunctionDoc {
+        name: "human_bytes",
+        usage: "human_bytes(n)",
+        doc: "Text of a number of bytes for people: 1.23 MiB.",
+    },
+    FunctionDoc {
+        name: "human_duration",
+        usage: "human_duration(ns)",
+        doc: "Text of a number of nanoseconds for people: 1.23 ms.",
+    },
+    FunctionDoc {
+        name: "syscall_arg",
+        usage: "syscall_arg(syscall, 'name', arg0, arg1, arg2, arg3, arg4, arg5)",
+        doc: "Argument of a system call by its name in the man page, such as 'flags'; NULL when the call has none of that name.",
+    },
+    FunctionDoc {
+        name: "syscall_text",
+        usage: "syscall_text(syscall, arg0, arg1, arg2, arg3, arg4, arg5, ret, path, path2, address, truncated)",
+        doc: "Text of a system call as strace writes it.",
+    },
+];
+
+/// The functions for traces of one architecture.
+pub fn all(arch: Arch) -> Vec<Arc<ScalarUDF>> {
+    let mut functions = numbers::all();
+    functions.extend(syscalls::all(arch));
+    functions.into_iter().map(Arc::new).collect()
+}

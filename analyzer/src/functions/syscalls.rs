@@ -1,0 +1,144 @@
+//! System calls: their text, and their arguments by name.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, StringViewBuilder};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use schema::syscalls::{Arch, Call, render, signature};
+
+/// `syscall_text` for traces of `arch`, and `syscall_arg`.
+pub fn all(arch: Arch) -> Vec<ScalarUDF> {
+    let numbers = [const { DataType::Int64 }; 6];
+    let mut text = vec![DataType::Utf8View];
+    text.extend(numbers.clone());
+    text.push(DataType::Int64);
+    text.extend([
+        DataType::Utf8View,
+        DataType::Utf8View,
+        DataType::Utf8View,
+        DataType::Boolean,
+    ]);
+    let mut arg = vec![DataType::Utf8View, DataType::Utf8View];
+    arg.extend(numbers);
+    vec![
+        ScalarUDF::new_from_impl(SyscallText {
+            arch: arch.name(),
+            signature: Signature::exact(text, Volatility::Immutable),
+        }),
+        ScalarUDF::new_from_impl(SyscallArg {
+            signature: Signature::exact(arg, Volatility::Immutable),
+        }),
+    ]
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SyscallText {
+    arch: &'static str,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for SyscallText {
+    fn name(&self) -> &str {
+        "syscall_text"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arch = Arch::from_name(self.arch).unwrap_or(Arch::X86_64);
+        let columns = arrays(&args)?;
+        let text = |column: usize, row: usize| {
+            let column = columns[column].as_string_view();
+            column.is_valid(row).then(|| column.value(row))
+        };
+        let rows = columns[0].len();
+        let mut texts = StringViewBuilder::with_capacity(rows);
+        let mut line = String::new();
+        for row in 0..rows {
+            let Some(name) = text(0, row) else {
+                texts.append_null();
+                continue;
+            };
+            let truncated = columns[11].as_boolean();
+            let call = Call {
+                arch,
+                name,
+                args: registers(&columns[1..7], row),
+                ret: number(&columns[7], row),
+                path: text(8, row),
+                path2: text(9, row),
+                address: text(10, row),
+                truncated: truncated.is_valid(row) && truncated.value(row),
+            };
+            line.clear();
+            render(&call, &mut line);
+            texts.append_value(&line);
+        }
+        Ok(ColumnarValue::Array(Arc::new(texts.finish())))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SyscallArg {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for SyscallArg {
+    fn name(&self) -> &str {
+        "syscall_arg"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns = arrays(&args)?;
+        let (syscalls, names) = (columns[0].as_string_view(), columns[1].as_string_view());
+        let mut values = Int64Builder::with_capacity(syscalls.len());
+        for (row, (syscall, name)) in syscalls.iter().zip(names).enumerate() {
+            values.append_option(match (syscall, name) {
+                (Some(syscall), Some(name)) => argument(syscall, name, &columns[2..8], row),
+                _ => None,
+            });
+        }
+        Ok(ColumnarValue::Array(Arc::new(values.finish())))
+    }
+}
+
+fn argument(syscall: &str, name: &str, columns: &[ArrayRef], row: usize) -> Option<i64> {
+    let args = signature(syscall)?.args;
+    let index = args.iter().position(|arg| arg.name == name)?;
+    // The register's upper half is noise for an argument of 32 bits.
+    number(columns.get(index)?, row).map(|register| args[index].kind.value(register))
+}
+
+fn arrays(args: &ScalarFunctionArgs) -> Result<Vec<ArrayRef>> {
+    args.args
+        .iter()
+        .map(|arg| arg.to_array(args.number_rows))
+        .collect()
+}
+
+fn registers(columns: &[ArrayRef], row: usize) -> [Option<i64>; 6] {
+    std::array::from_fn(|index| number(&columns[index], row))
+}
+
+fn number(column: &ArrayRef, row: usize) -> Option<i64> {
+    let column = column.as_primitive::<Int64Type>();
+    column.is_valid(row).then(|| column.value(row))
+}

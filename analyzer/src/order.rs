@@ -1,0 +1,181 @@
+//! The same rows in the same order each time, although partitions run in parallel.
+//!
+//! DataFusion merges partitions in the order their batches happen to arrive. Here every such merge
+//! is replaced: partitions still run at once, but their rows are handed on partition by partition.
+//! As a partition is a stretch of the files in order, the result is in the order of the files. The
+//! settings in `session.rs` switch off the operators that mix rows in another way.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::limit::LimitStream;
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::stream::{
+    RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
+};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+use futures::StreamExt;
+
+/// Batches a partition may be ahead of the one whose turn it is.
+const BATCHES_AHEAD: usize = 4;
+
+/// Replaces every merge that depends on timing.
+#[derive(Debug)]
+pub struct StableOrder;
+
+impl PhysicalOptimizerRule for StableOrder {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let stable = plan.transform_up(|node| {
+            if let Some(merge) = node.downcast_ref::<CoalescePartitionsExec>() {
+                let inputs = ConcatExec::new(merge.input().clone(), merge.fetch());
+                return Ok(Transformed::yes(Arc::new(inputs) as Arc<dyn ExecutionPlan>));
+            }
+            if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
+                let merge = merge.clone().with_round_robin_repartition(false);
+                return Ok(Transformed::yes(Arc::new(merge) as Arc<dyn ExecutionPlan>));
+            }
+            if let Some(sort) = node.downcast_ref::<SortExec>()
+                && sort.fetch().is_some()
+                && sort.preserve_partitioning()
+            {
+                // Partitions that look for the first rows tell each other what is too late already;
+                // which of several equal rows is kept then depends on who comes first.
+                let input = single(sort.input().clone());
+                let sort = SortExec::new(sort.expr().clone(), input).with_fetch(sort.fetch());
+                return Ok(Transformed::yes(Arc::new(sort) as Arc<dyn ExecutionPlan>));
+            }
+            Ok(Transformed::no(node))
+        })?;
+        Ok(single(stable.data))
+    }
+
+    fn name(&self) -> &str {
+        "stable_order"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// `plan` with one partition.
+fn single(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match plan.output_partitioning().partition_count() {
+        1 => plan,
+        _ => Arc::new(ConcatExec::new(plan, None)),
+    }
+}
+
+/// Runs all partitions of its input, and hands on the rows of the first, then of the second, ...
+#[derive(Debug)]
+struct ConcatExec {
+    input: Arc<dyn ExecutionPlan>,
+    fetch: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl ConcatExec {
+    fn new(input: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> ConcatExec {
+        // The properties of the operator it stands in for: one partition, no promised sort order.
+        let properties = CoalescePartitionsExec::new(input.clone())
+            .properties()
+            .clone();
+        ConcatExec {
+            input,
+            fetch,
+            properties,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+}
+
+impl DisplayAs for ConcatExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.fetch {
+            Some(fetch) => write!(f, "ConcatExec: fetch={fetch}"),
+            None => write!(f, "ConcatExec"),
+        }
+    }
+}
+
+impl ExecutionPlan for ConcatExec {
+    fn name(&self) -> &str {
+        "ConcatExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(ConcatExec::new(
+            children.swap_remove(0),
+            self.fetch,
+        )))
+    }
+
+    fn execute(
+        &self,
+        _partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let partitions = 0..self.input.output_partitioning().partition_count();
+        let streams: Vec<SendableRecordBatchStream> = partitions
+            .map(|partition| {
+                let mut builder =
+                    RecordBatchReceiverStreamBuilder::new(schema.clone(), BATCHES_AHEAD);
+                let (input, context, sender) = (self.input.clone(), context.clone(), builder.tx());
+                builder.spawn(async move {
+                    let mut rows = input.execute(partition, context)?;
+                    while let Some(batch) = rows.next().await {
+                        let failed = batch.is_err();
+                        // Nobody listens any more once the query has all the rows it wants.
+                        if sender.send(batch).await.is_err() || failed {
+                            break;
+                        }
+                    }
+                    Ok(())
+                });
+                builder.build()
+            })
+            .collect();
+        let rows = futures::stream::iter(streams).flatten();
+        let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+        let metrics = BaselineMetrics::new(&self.metrics, 0);
+        Ok(match self.fetch {
+            Some(fetch) => Box::pin(LimitStream::new(rows, 0, Some(fetch), metrics)),
+            None => rows,
+        })
+    }
+}

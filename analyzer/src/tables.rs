@@ -1,0 +1,333 @@
+//! The tables of traces as tables of the SQL engine.
+//!
+//! A trace's Parquet files become one table per table of the schema, empty where the trace has none. Views are planned over them. With several traces each has its own SQL schema, and the
+//! public one holds the union of all, with a leading column `trace`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::common::{ScalarValue, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::DataFusionError;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
+use datafusion::prelude::SessionContext;
+use schema::syscalls::Arch;
+use store::Trace;
+
+use crate::error::Error;
+use crate::files::FilesTable;
+use crate::functions;
+use crate::views::{self, View};
+
+/// The SQL schema that unqualified names are looked up in.
+pub const PUBLIC: &str = "public";
+
+/// Name of the column that says which of several traces a row is from.
+pub const TRACE_COLUMN: &str = "trace";
+
+/// What the files of a table are called when a view has taken the table's name.
+fn files_name(table: &str, views: &[View]) -> String {
+    match views.iter().any(|view| view.name == table) {
+        true => format!("{table}_segments"),
+        false => table.to_string(),
+    }
+}
+
+/// A name for each trace that is unique, and that is no name of a schema already there.
+pub fn trace_names(traces: &[Trace]) -> Vec<String> {
+    let mut taken = BTreeSet::from([PUBLIC.to_string(), "information_schema".to_string()]);
+    let name_of = |trace: &Trace| {
+        let base = trace.name();
+        let mut numbered =
+            std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
+        let name = numbered.find(|name| !taken.contains(name)).unwrap_or(base);
+        taken.insert(name.clone());
+        name
+    };
+    traces.iter().map(name_of).collect()
+}
+
+/// Registers the tables and views of `traces`, which are called `names`.
+pub async fn register(
+    context: &SessionContext,
+    traces: &[Trace],
+    names: &[String],
+) -> Result<(), Error> {
+    let views = views::all();
+    if let [trace] = traces {
+        let arch = arch(trace);
+        register_functions(context, arch)?;
+        return register_trace(context, trace, PUBLIC, &views).await;
+    }
+    for (trace, name) in traces.iter().zip(names) {
+        register_trace(context, trace, name, &views).await?;
+    }
+    // A call of `syscall_text` that is written for all traces reads them as the first one's.
+    register_functions(context, traces.first().map_or(Arch::X86_64, arch))?;
+    register_unions(context, names).await
+}
+
+/// The architecture of a trace; what it does not say is taken for the most common one.
+fn arch(trace: &Trace) -> Arch {
+    Arch::from_name(&trace.manifest().arch).unwrap_or(Arch::X86_64)
+}
+
+fn register_functions(context: &SessionContext, arch: Arch) -> Result<(), Error> {
+    functions::all(arch)
+        .into_iter()
+        .for_each(|function| context.register_udf(function.as_ref().clone()));
+    Ok(())
+}
+
+async fn register_trace(
+    context: &SessionContext,
+    trace: &Trace,
+    schema_name: &str,
+    views: &[View],
+) -> Result<(), Error> {
+    let schema = sql_schema(context, schema_name)?;
+    for table in schema::tables::TABLES {
+        let columns = reading_schema(&schema::arrow::schema(table));
+        let provider = Arc::new(FilesTable::new(columns, trace.files(table.name)));
+        let name = files_name(table.name, views);
+        schema
+            .register_table(name, provider)
+            .map_err(|error| broken(table.name, error))?;
+    }
+    let mut state = context.state();
+    state.config_mut().options_mut().catalog.default_schema = schema_name.to_string();
+    for function in functions::all(arch(trace)) {
+        state
+            .register_udf(function)
+            .map_err(|error| broken("functions", error))?;
+    }
+    let mut waiting: Vec<&View> = views.iter().collect();
+    while !waiting.is_empty() {
+        let (ready, blocked): (Vec<&View>, Vec<&View>) = waiting
+            .iter()
+            .copied()
+            .partition(|view| is_ready(view, &waiting, &state));
+        if ready.is_empty() {
+            return Err(Error::View {
+                name: waiting[0].name.into(),
+                reason: "views refer to each other".into(),
+            });
+        }
+        for view in ready {
+            let plan = state
+                .create_logical_plan(view.sql)
+                .await
+                .map_err(|error| broken(view.name, error))?;
+            let provider = Arc::new(ViewTable::new(plan, Some(view.sql.to_string())));
+            schema
+                .register_table(view.name.to_string(), provider)
+                .map_err(|error| broken(view.name, error))?;
+        }
+        waiting = blocked;
+    }
+    Ok(())
+}
+
+/// Whether no view that `view` reads is still waiting.
+fn is_ready(view: &View, waiting: &[&View], state: &SessionState) -> bool {
+    let dialect = state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(view.sql, &dialect);
+    let Ok(references) = statement.and_then(|statement| state.resolve_table_references(&statement))
+    else {
+        // Planning will say what is wrong with it.
+        return true;
+    };
+    !waiting.iter().any(|other| {
+        other.name != view.name
+            && references
+                .iter()
+                .any(|reference| reference.table() == other.name)
+    })
+}
+
+/// For each table the union over the traces, with the trace's name in front.
+async fn register_unions(context: &SessionContext, names: &[String]) -> Result<(), Error> {
+    let public = sql_schema(context, PUBLIC)?;
+    let tables = names
+        .first()
+        .map(|name| sql_schema(context, name))
+        .transpose()?;
+    for table in tables.iter().flat_map(|schema| schema.table_names()) {
+        let plan = union(context, names, &table)
+            .await
+            .map_err(|error| broken(&table, error))?;
+        public
+            .register_table(table.clone(), plan)
+            .map_err(|error| broken(&table, error))?;
+    }
+    Ok(())
+}
+
+async fn union(
+    context: &SessionContext,
+    names: &[String],
+    table: &str,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let mut all: Option<LogicalPlanBuilder> = None;
+    for name in names {
+        let reference = TableReference::partial(name.as_str(), table);
+        let provider = context.table_provider(reference.clone()).await?;
+        let columns: Vec<Expr> = provider
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| {
+                col(datafusion::common::Column::new(
+                    Some(reference.clone()),
+                    field.name(),
+                ))
+            })
+            .collect();
+        let label = lit(ScalarValue::Utf8View(Some(name.clone()))).alias(TRACE_COLUMN);
+        let one = LogicalPlanBuilder::scan(reference, provider_as_source(provider), None)?
+            .project(std::iter::once(label).chain(columns))?;
+        all = Some(match all {
+            Some(others) => others.union(one.build()?)?,
+            None => one,
+        });
+    }
+    let plan = all
+        .ok_or_else(|| DataFusionError::Plan("no trace".into()))?
+        .build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// The SQL schema called `name`, made if it is not there.
+fn sql_schema(context: &SessionContext, name: &str) -> Result<Arc<dyn SchemaProvider>, Error> {
+    let catalog = context
+        .catalog(&context.copied_config().options().catalog.default_catalog)
+        .ok_or_else(|| Error::Run("the catalog is missing".into()))?;
+    if let Some(schema) = catalog.schema(name) {
+        return Ok(schema);
+    }
+    let schema: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+    catalog
+        .register_schema(name, schema.clone())
+        .map_err(|error| broken(name, error))?;
+    Ok(schema)
+}
+
+/// The schema that files are read with: every column can be NULL, as a file of an older version may
+/// lack it and a file from elsewhere may hold anything; text is read as views, which is faster.
+fn reading_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let ty = match field.data_type() {
+            DataType::Utf8 => DataType::Utf8View,
+            other => other.clone(),
+        };
+        Field::new(field.name(), ty, true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn broken(name: &str, error: DataFusionError) -> Error {
+    Error::View {
+        name: name.to_string(),
+        reason: error.strip_backtrace(),
+    }
+}
+
+/// A table or view for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name in SQL.
+    pub name: String,
+    /// What one row is.
+    pub doc: String,
+    /// Whether it is a view over other tables.
+    pub is_view: bool,
+    /// Its columns.
+    pub columns: Vec<ColumnInfo>,
+}
+
+/// A column for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// Its type, as `ebrec schema` writes it.
+    pub ty: String,
+    /// What it means.
+    pub doc: String,
+}
+
+/// The public tables of a session, by name.
+pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error> {
+    let views = views::all();
+    let public = sql_schema(context, PUBLIC)?;
+    let mut tables = BTreeMap::new();
+    for name in public.table_names() {
+        let provider = public
+            .table(&name)
+            .await
+            .map_err(|error| broken(&name, error))?;
+        let Some(provider) = provider else { continue };
+        let view = views.iter().find(|view| view.name == name);
+        let raw = name.strip_suffix("_segments").unwrap_or(&name);
+        let table = schema::tables::by_name(raw);
+        let column_doc = |column: &str| match (view, table) {
+            _ if column == TRACE_COLUMN => "Trace the row is from.".to_string(),
+            (Some(view), _) => view
+                .columns
+                .iter()
+                .find(|(name, _)| name == column)
+                .map(|(_, doc)| doc.clone())
+                .unwrap_or_default(),
+            (None, Some(table)) => {
+                let columns = table.columns();
+                columns
+                    .iter()
+                    .find(|known| known.name == column)
+                    .map(|known| known.doc)
+                    .unwrap_or_default()
+                    .to_string()
+            }
+            (None, None) => String::new(),
+        };
+        let columns = provider
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| ColumnInfo {
+                name: field.name().clone(),
+                ty: type_name(field.data_type()),
+                doc: column_doc(field.name()),
+            })
+            .collect();
+        let doc = match (view, table) {
+            (Some(view), _) => view.doc.clone(),
+            (None, Some(table)) => format!("One row per {}.", table.doc),
+            (None, None) => String::new(),
+        };
+        tables.insert(
+            name.clone(),
+            TableInfo {
+                name,
+                doc,
+                is_view: view.is_some(),
+                columns,
+            },
+        );
+    }
+    Ok(tables.into_values().collect())
+}
+
+/// A type in the words of `ebrec schema`.
+pub fn type_name(ty: &DataType) -> String {
+    match ty {
+        DataType::Timestamp(..) => "timestamp".into(),
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "text".into(),
+        DataType::Boolean => "bool".into(),
+        other => other.to_string().to_lowercase(),
+    }
+}

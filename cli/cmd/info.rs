@@ -1,0 +1,305 @@
+//! `ebrec info`: what is in a trace.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
+use schema::Source;
+use serde_json::json;
+use store::Trace;
+use store::trace::Ending;
+
+use crate::output::{self, Column, Grid, human, moment};
+use crate::text;
+
+/// Options of `info`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The trace; otherwise that of -t
+    trace: Option<PathBuf>,
+
+    /// Format of the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// A format of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Lines and columns for people
+    Table,
+    /// JSON
+    Json,
+}
+
+/// What the footers of a table's files say.
+struct TableSize {
+    name: &'static str,
+    rows: u64,
+    bytes: u64,
+    /// Earliest and latest `ts`, ns since 1970.
+    span: Option<(i64, i64)>,
+    is_of_events: bool,
+}
+
+/// What recording cost.
+#[derive(Default)]
+struct Cost {
+    cpu_ns: i64,
+    duration_ns: i64,
+    memory_bytes: i64,
+}
+
+/// Describes every trace.
+pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
+    let paths = args.trace.map_or_else(|| paths.to_vec(), |path| vec![path]);
+    let mut out = output::stdout();
+    for (index, path) in paths.iter().enumerate() {
+        // Its notes are part of the description here.
+        let trace = Trace::open(path)?;
+        let tables = schema::tables::TABLES
+            .iter()
+            .map(|table| size(&trace, table))
+            .collect::<Result<Vec<_>>>()?;
+        let (cost, lost) = (cost(&trace)?, lost(&trace)?);
+        match args.format {
+            Format::Table => {
+                if index > 0 {
+                    writeln!(out)?;
+                }
+                print(&trace, &tables, &cost, lost, &mut *out)?;
+            }
+            Format::Json => writeln!(out, "{:#}", to_json(&trace, &tables, &cost, lost))?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn size(trace: &Trace, table: &'static schema::Table) -> Result<TableSize> {
+    let is_of_events = matches!(table.source, Source::Stream(_));
+    let mut size = TableSize {
+        name: table.name,
+        rows: 0,
+        bytes: 0,
+        span: None,
+        is_of_events,
+    };
+    for path in trace.files(table.name) {
+        let unreadable = || format!("cannot read {}", path.display());
+        let file = File::open(path).with_context(unreadable)?;
+        size.bytes += file.metadata().with_context(unreadable)?.len();
+        let reader = SerializedFileReader::new(file).with_context(unreadable)?;
+        for group in reader.metadata().row_groups() {
+            size.rows += u64::try_from(group.num_rows()).unwrap_or(0);
+            let ts = group
+                .columns()
+                .iter()
+                .find(|column| column.column_path().string() == "ts");
+            if let Some(Statistics::Int64(statistics)) = ts.and_then(|ts| ts.statistics())
+                && let (Some(first), Some(last)) = (statistics.min_opt(), statistics.max_opt())
+            {
+                let (earliest, latest) = size.span.unwrap_or((*first, *last));
+                size.span = Some((earliest.min(*first), latest.max(*last)));
+            }
+        }
+    }
+    Ok(size)
+}
+
+fn cost(trace: &Trace) -> Result<Cost> {
+    let mut cost = Cost::default();
+    for_each_batch(trace.files("cost"), |batch| {
+        let component = batch
+            .column_by_name("component")
+            .and_then(|column| column.as_string_opt::<i32>());
+        let number = |name: &str, row: usize| {
+            let column = batch
+                .column_by_name(name)?
+                .as_primitive_opt::<Int64Type>()?;
+            column.is_valid(row).then(|| column.value(row))
+        };
+        for (row, component) in component
+            .iter()
+            .flat_map(|components| components.iter().enumerate())
+        {
+            if component == Some("recorder") {
+                cost.cpu_ns = cost
+                    .cpu_ns
+                    .saturating_add(number("cpu_ns", row).unwrap_or(0));
+                cost.duration_ns = cost
+                    .duration_ns
+                    .saturating_add(number("duration_ns", row).unwrap_or(0));
+                cost.memory_bytes = cost
+                    .memory_bytes
+                    .max(number("memory_bytes", row).unwrap_or(0));
+            }
+        }
+    })?;
+    Ok(cost)
+}
+
+fn lost(trace: &Trace) -> Result<i64> {
+    let mut lost = 0i64;
+    for_each_batch(trace.files("loss"), |batch| {
+        let column = batch
+            .column_by_name("lost")
+            .and_then(|column| column.as_primitive_opt::<Int64Type>());
+        lost = lost.saturating_add(column.and_then(arrow::compute::sum).unwrap_or(0));
+    })?;
+    Ok(lost)
+}
+
+fn for_each_batch(paths: &[PathBuf], mut each: impl FnMut(&RecordBatch)) -> Result<()> {
+    let mut read = |path: &Path| -> Result<()> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
+        for batch in reader {
+            each(&batch?);
+        }
+        Ok(())
+    };
+    paths
+        .iter()
+        .try_for_each(|path| read(path).with_context(|| format!("cannot read {}", path.display())))
+}
+
+/// Earliest and latest event.
+fn span(tables: &[TableSize]) -> Option<(i64, i64)> {
+    let spans = tables
+        .iter()
+        .filter(|table| table.is_of_events)
+        .filter_map(|table| table.span);
+    spans.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+}
+
+fn print(
+    trace: &Trace,
+    tables: &[TableSize],
+    cost: &Cost,
+    lost: i64,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let manifest = trace.manifest();
+    let mut lines = vec![
+        ("trace", trace.name()),
+        (
+            "host",
+            format!(
+                "{}, Linux {}, {}",
+                manifest.host, manifest.kernel, manifest.arch
+            ),
+        ),
+        (
+            "recorded",
+            format!(
+                "{} by ebrec {}",
+                manifest.created, manifest.recorder_version
+            ),
+        ),
+        ("state", ending(trace).to_string()),
+    ];
+    if let Some(command) = &manifest.command {
+        lines.push(("command", command.join(" ")));
+    }
+    lines.push(("sources", manifest.sources.join(", ")));
+    if let Some((first, last)) = span(tables) {
+        lines.push((
+            "events",
+            format!("{} to {} UTC", moment(first), moment(last)),
+        ));
+        lines.push(("length", human::duration(last.saturating_sub(first))));
+    }
+    lines.push(("segments", trace.segments().len().to_string()));
+    lines.push((
+        "lost",
+        if lost == 0 {
+            "nothing".to_string()
+        } else {
+            format!("{lost} events (ebrec verify)")
+        },
+    ));
+    if cost.duration_ns > 0 {
+        let percent = cost.cpu_ns as f64 * 100.0 / cost.duration_ns as f64;
+        lines.push((
+            "cost",
+            format!(
+                "{percent:.1}% of a CPU, {} of memory",
+                human::bytes(cost.memory_bytes)
+            ),
+        ));
+    }
+    if manifest.redaction != "none" {
+        lines.push(("redaction", manifest.redaction.clone()));
+    }
+    lines.extend(trace.notes().iter().map(|note| ("note", note.clone())));
+    for (label, value) in lines {
+        writeln!(out, "{label:<10}{}", text::escape(&value))?;
+    }
+    writeln!(out)?;
+    print_tables(tables, out)
+}
+
+fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
+    let columns = ["rows", "bytes", "bytes/row"].map(Column::number);
+    let columns: Vec<Column> = std::iter::once(Column::text("table"))
+        .chain(columns)
+        .collect();
+    let row = |name: &str, rows: u64, bytes: u64| {
+        let each = if rows == 0 {
+            "-".to_string()
+        } else {
+            format!("{:.1}", bytes as f64 / rows as f64)
+        };
+        vec![
+            name.to_string(),
+            rows.to_string(),
+            human::bytes(bytes as i64),
+            each,
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = tables
+        .iter()
+        .filter(|table| table.bytes > 0)
+        .map(|table| row(table.name, table.rows, table.bytes))
+        .collect();
+    let total = |count: fn(&TableSize) -> u64| tables.iter().map(count).sum();
+    rows.push(row(
+        "total",
+        total(|table| table.rows),
+        total(|table| table.bytes),
+    ));
+    Ok(Grid::write_all(
+        &columns,
+        &rows,
+        output::terminal_width(),
+        out,
+    )?)
+}
+
+fn ending(trace: &Trace) -> &'static str {
+    match trace.ending() {
+        Ending::Finished => "finished",
+        Ending::Recording => "being recorded",
+        Ending::Crashed => "the recorder died; what it had recorded is here",
+    }
+}
+
+fn to_json(trace: &Trace, tables: &[TableSize], cost: &Cost, lost: i64) -> serde_json::Value {
+    let sizes: Vec<_> = tables
+        .iter()
+        .filter(|table| table.bytes > 0)
+        .map(|table| json!({ "name": table.name, "rows": table.rows, "bytes": table.bytes }))
+        .collect();
+    let moments = span(tables).map(|(first, last)| json!({ "first": moment(first), "last": moment(last), "duration_ns": last.saturating_sub(first) }));
+    json!({
+        "name": trace.name(), "manifest": trace.manifest(), "segments": trace.segments().len(), "events": moments,
+        "lost": lost, "tables": sizes, "notes": trace.notes(),
+        "cost": { "cpu_ns": cost.cpu_ns, "duration_ns": cost.duration_ns, "memory_bytes": cost.memory_bytes },
+    })
+}

@@ -1,0 +1,41 @@
+//! One file per verb.
+
+pub mod completions;
+#[cfg(feature = "record")]
+pub mod doctor;
+pub mod encode;
+pub mod info;
+#[cfg(feature = "analyze")]
+pub mod query;
+#[cfg(feature = "record")]
+pub mod record;
+#[cfg(feature = "analyze")]
+pub mod replay;
+pub mod schema;
+#[cfg(feature = "analyze")]
+mod shell;
+pub mod verify;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, Verb};
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let traces = cli.traces;
+    match cli.verb {
+        #[cfg(feature = "record")]
+        Verb::Record(args) => record::run(args),
+        #[cfg(feature = "record")]
+        Verb::Doctor(args) => doctor::run(args),
+        #[cfg(feature = "analyze")]
+        Verb::Query(args) => query::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Replay(args) => replay::run(args, &traces),
+        Verb::Info(args) => info::run(args, &traces),
+        Verb::Verify(args) => verify::run(args, &traces),
+        Verb::Encode(args) => encode::run(args, &traces),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,231 @@
+//! `ebrec record`: from the command line to the recorder, and its progress and summary back.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytesize::ByteSize;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use recorder::{Encode, Options, Progress, Retention, RingBytes, Rotation, Scope, Sources, Summary};
+use schema::Stream;
+
+/// Record what this machine, some processes or a command do
+///
+/// Without a filter the whole machine is recorded, except ebrec itself. Filters combine. The
+/// recording ends when COMMAND ends, after --duration, or with Ctrl-C; the trace is complete then,
+/// and readable all the time before.
+///
+/// Examples:
+///   ebrec record -- make -j8                    a command and all it starts
+///   ebrec record -d 60s -o trace/               the machine for a minute
+///   ebrec record -p 1234 -s syscalls            the system calls of a process and its children
+///   ebrec record -s light --keep 1h             a flight recorder: the last hour
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Folder of the trace; it must not exist
+    #[arg(short, long, value_name = "FOLDER", default_value = "trace")]
+    output: PathBuf,
+    /// Replace the trace that is in the folder
+    #[arg(long)]
+    force: bool,
+    /// Stop after this time, such as 60s or 10m; a COMMAND is told to end (SIGTERM)
+    #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// Sources or presets, separated by commas; +x and -x change the default.
+    ///
+    /// Sources: processes (always on), syscalls, sched. Presets: default, light (processes only),
+    /// security (the system calls that matter to security), performance (sched), everything.
+    #[arg(short, long, value_name = "LIST", default_value = "default", allow_hyphen_values = true)]
+    sources: String,
+    /// Record only these system calls: names and sets such as %file,%network,!futex
+    ///
+    /// Sets are strace's: %file, %desc, %network, %process, %memory, %signal, %ipc, %creds, %clock,
+    /// and %security.
+    #[arg(long, value_name = "SET", allow_hyphen_values = true)]
+    syscalls: Option<String>,
+    /// Record this process and its descendants; may be repeated
+    #[arg(short, long = "pid", value_name = "PID")]
+    pids: Vec<u32>,
+    /// Record threads with this name (at most 15 bytes)
+    #[arg(long, value_name = "NAME")]
+    comm: Option<String>,
+    /// Record this control group and those below it; may be repeated
+    #[arg(long = "cgroup", value_name = "FOLDER")]
+    cgroups: Vec<PathBuf>,
+    /// Begin a new segment after this time
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    rotate: Duration,
+    /// Begin a new segment when this much was recorded in it
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    rotate_size: ByteSize,
+    /// Keep only this much time: drop the oldest segments
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    keep: Option<Duration>,
+    /// Keep only this much data: drop the oldest segments
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<ByteSize>,
+    /// Keep the raw records, from which the same Parquet can be made again
+    #[arg(long)]
+    keep_spool: bool,
+    /// Encode to Parquet while recording, or later with `ebrec encode`
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    encode: When,
+    /// Size of the kernel's rings: SIZE for all, or SOURCE=SIZE; may be repeated
+    #[arg(long = "ring", value_name = "SIZE")]
+    rings: Vec<String>,
+    /// Print neither progress nor summary
+    #[arg(short, long)]
+    quiet: bool,
+    /// Command to run and to follow, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum When {
+    Now,
+    Later,
+}
+
+/// Records; the exit code is that of the command, if there was one.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let quiet = args.quiet;
+    let options = options(args)?;
+    let bar = progress_bar(quiet || options.command.is_some());
+    let summary = recorder::record(&options, &mut |progress| show(&bar, progress))?;
+    bar.finish_and_clear();
+    // Whoever gave up reading standard error does not change how the recording went.
+    let _ = report(&mut std::io::stderr().lock(), &options.output, &summary, quiet);
+    if summary.disk_full {
+        return Ok(ExitCode::from(2));
+    }
+    Ok(summary.exit_code.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8)))
+}
+
+fn options(args: Args) -> anyhow::Result<Options> {
+    let sources = Sources::parse(&args.sources)?;
+    let set = args.syscalls.as_deref().or(sources.syscalls);
+    let syscalls = set.map(schema::syscalls::parse_set).transpose().context("--syscalls")?;
+    if args.syscalls.is_some() && !sources.has(Stream::Syscalls) {
+        bail!("--syscalls chooses among system calls, which --sources leaves out: add +syscalls to --sources");
+    }
+    if args.comm.as_ref().is_some_and(|comm| comm.is_empty() || comm.len() > 15) {
+        bail!("--comm takes a thread's name of 1 to 15 bytes, as `ps -o comm` shows it");
+    }
+    if args.rotate < Duration::from_millis(100) || args.rotate_size.as_u64() < 1 << 16 {
+        bail!("a segment must be at least 100ms (--rotate) and 64KiB (--rotate-size)");
+    }
+    if args.rotate_size.as_u64() > 512 << 20 {
+        bail!("a segment can have at most 512MiB (--rotate-size)");
+    }
+    Ok(Options {
+        output: args.output,
+        force: args.force,
+        duration: args.duration,
+        syscalls,
+        scope: Scope { pids: args.pids, comm: args.comm, cgroups: args.cgroups },
+        command: (!args.command.is_empty()).then_some(args.command),
+        rotation: Rotation { every: args.rotate, bytes: args.rotate_size.as_u64() },
+        retention: Retention { keep: args.keep, bytes_max: args.max_size.map(|size| size.as_u64()) },
+        keep_spool: args.keep_spool,
+        encode: match args.encode {
+            When::Now => Encode::Now,
+            When::Later => Encode::Later,
+        },
+        rings: rings(&args.rings)?,
+        sources,
+    })
+}
+
+fn rings(sizes: &[String]) -> anyhow::Result<RingBytes> {
+    let mut rings = RingBytes::default();
+    for text in sizes {
+        let (name, size) = text.split_once('=').map_or((None, text.as_str()), |(name, size)| (Some(name), size));
+        let bytes: ByteSize = size
+            .parse()
+            .map_err(|_| anyhow::anyhow!("--ring takes a size such as 16MiB, or syscalls=16MiB; got `{text}`"))?;
+        let bytes = u32::try_from(bytes.as_u64()).with_context(|| format!("--ring {text}: at most 1GiB"))?;
+        let streams: Vec<Stream> =
+            Stream::ALL.into_iter().filter(|stream| name.is_none_or(|name| stream.name() == name)).collect();
+        if streams.is_empty() {
+            let known = Stream::ALL.map(Stream::name).join(", ");
+            bail!("--ring {text}: there is no such source; the sources are {known}");
+        }
+        streams.into_iter().for_each(|stream| rings.set(stream, bytes));
+    }
+    Ok(rings)
+}
+
+/// A line that is drawn again and again; hidden when standard error is no terminal, and while a
+/// command has the terminal for itself.
+fn progress_bar(is_hidden: bool) -> ProgressBar {
+    if is_hidden || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is right");
+    ProgressBar::new_spinner().with_style(style)
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    if bar.is_hidden() {
+        return;
+    }
+    bar.tick();
+    if progress.is_encoding {
+        bar.set_message("encoding what is left ...");
+        return;
+    }
+    let seconds = progress.elapsed.as_secs();
+    // The rate since the beginning says more than a flickering one.
+    let rate = (progress.stored as f64 / progress.elapsed.as_secs_f64().max(0.1)) as u64;
+    bar.set_message(format!(
+        "{:02}:{:02}:{:02}  {} events/s  {} stored  {} lost  {}  (Ctrl-C ends)",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        HumanCount(rate),
+        HumanCount(progress.stored),
+        HumanCount(progress.lost),
+        HumanBytes(progress.bytes),
+    ));
+}
+
+fn report(out: &mut impl Write, trace: &Path, summary: &Summary, quiet: bool) -> std::io::Result<()> {
+    for note in &summary.notes {
+        writeln!(out, "ebrec: note: {}", crate::text::escape(note))?;
+    }
+    if summary.disk_full {
+        writeln!(out, "ebrec: the disk was full, so the recording ended; what was written until then is intact")?;
+    }
+    if quiet {
+        return Ok(());
+    }
+    let lost: u64 = summary.lost.iter().map(|(_, lost)| lost).sum();
+    writeln!(
+        out,
+        "ebrec: {} recorded until {}: {} events stored, {} lost, {} in {}",
+        humantime::format_duration(Duration::from_millis(summary.elapsed.as_millis() as u64)),
+        summary.reason,
+        HumanCount(summary.stored),
+        HumanCount(lost),
+        HumanBytes(summary.bytes),
+        trace.display(),
+    )?;
+    for (kind, lost) in &summary.lost {
+        writeln!(out, "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)", HumanCount(*lost))?;
+    }
+    if summary.segments_dropped > 0 {
+        writeln!(out, "ebrec: {} of {} segments were dropped, as asked", summary.segments_dropped, summary.segments)?;
+    }
+    let option = if trace == Path::new("trace") { String::new() } else { format!(" -t {}", trace.display()) };
+    writeln!(out, "next:  ebrec{option} info")?;
+    if cfg!(feature = "analyze") {
+        writeln!(out, "       ebrec{option} replay | less")?;
+        writeln!(out, "       ebrec{option} query \"SELECT comm, count(*) FROM process_events GROUP BY comm ORDER BY 2 DESC\"")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! `ebrec schema`: tables, columns, functions.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use schema::docs;
+use serde_json::json;
+
+use crate::output::{self, Column, write_wrapped};
+
+/// Options of `schema`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Describe the columns of this table or view
+    table: Option<String>,
+
+    /// Format of the description
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+
+    /// List the functions that SQL has on top of the usual ones
+    #[cfg(feature = "analyze")]
+    #[arg(long, conflicts_with = "table")]
+    functions: bool,
+}
+
+/// A format of the description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Aligned columns for people
+    Table,
+    /// JSON
+    Json,
+    /// A reference page in Markdown
+    Markdown,
+}
+
+/// A table or view.
+struct Item {
+    name: String,
+    doc: String,
+    source: String,
+    /// Name, type and meaning; views have no types before they meet a trace.
+    columns: Vec<[String; 3]>,
+}
+
+/// Prints the description.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let mut out = output::stdout();
+    #[cfg(feature = "analyze")]
+    if args.functions {
+        functions(args.format, &mut *out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut items = items();
+    if let Some(name) = &args.table {
+        items.retain(|item| item.name == *name);
+        if items.is_empty() {
+            bail!("no table \"{name}\"; `ebrec schema` lists them");
+        }
+    }
+    match args.format {
+        Format::Table if args.table.is_some() => items
+            .iter()
+            .try_for_each(|item| print_columns(item, &mut *out))?,
+        Format::Table => {
+            let columns = [
+                Column::text("table"),
+                Column::text("source"),
+                Column::text("one row per"),
+            ];
+            let about = |item: &Item| {
+                item.doc
+                    .trim_start_matches("One row per ")
+                    .split(". ")
+                    .next()
+                    .unwrap_or("")
+                    .trim_end_matches('.')
+                    .to_string()
+            };
+            let rows: Vec<_> = items
+                .iter()
+                .map(|item| vec![item.name.clone(), item.source.clone(), about(item)])
+                .collect();
+            write_wrapped(&columns, &rows, output::terminal_width(), &mut *out)?;
+        }
+        Format::Json => {
+            let items: Vec<_> = items.iter().map(to_json).collect();
+            writeln!(
+                out,
+                "{:#}",
+                json!({ "format": schema::FORMAT.to_string(), "tables": items })
+            )?;
+        }
+        Format::Markdown if args.table.is_none() => write!(out, "{}", docs::render())?,
+        Format::Markdown => {
+            for item in &items {
+                writeln!(
+                    out,
+                    "## {}\n\n{}\n\n| column | type | meaning |\n|---|---|---|",
+                    item.name, item.doc
+                )?;
+                for [name, ty, doc] in &item.columns {
+                    writeln!(out, "| `{name}` | {ty} | {doc} |")?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn items() -> Vec<Item> {
+    let mut items = Vec::new();
+    #[cfg(feature = "analyze")]
+    for view in analyzer::views() {
+        let columns = view
+            .columns
+            .into_iter()
+            .map(|(name, doc)| [name, String::new(), doc])
+            .collect();
+        items.push(Item {
+            name: view.name.to_string(),
+            doc: view.doc,
+            source: "view".to_string(),
+            columns,
+        });
+    }
+    for table in schema::tables::TABLES {
+        let is_hidden = items.iter().any(|item: &Item| item.name == table.name);
+        let name = if is_hidden {
+            format!("{}_segments", table.name)
+        } else {
+            table.name.to_string()
+        };
+        let column = |column: schema::Column| {
+            [
+                column.name.into(),
+                docs::type_name(column.ty).into(),
+                column.doc.into(),
+            ]
+        };
+        let columns = table.columns().into_iter().map(column).collect();
+        let source = docs::source_name(table).to_string();
+        items.push(Item {
+            name,
+            doc: format!("One row per {}.", table.doc),
+            source,
+            columns,
+        });
+    }
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    items
+}
+
+fn print_columns(item: &Item, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "{}: {}\n", item.name, item.doc)?;
+    let columns = [
+        Column::text("column"),
+        Column::text("type"),
+        Column::text("meaning"),
+    ];
+    let rows: Vec<Vec<String>> = item.columns.iter().map(|column| column.to_vec()).collect();
+    Ok(write_wrapped(
+        &columns,
+        &rows,
+        output::terminal_width(),
+        out,
+    )?)
+}
+
+fn to_json(item: &Item) -> serde_json::Value {
+    let columns: Vec<_> = item
+        .columns
+        .iter()
+        .map(|[name, ty, doc]| json!({ "name": name, "type": ty, "doc": doc }))
+        .collect();
+    json!({ "name": item.name, "doc": item.doc, "source": item.source, "columns": columns })
+}
+
+#[cfg(feature = "analyze")]
+fn functions(format: Format, out: &mut dyn Write) -> Result<()> {
+    let functions = analyzer::FUNCTIONS;
+    match format {
+        Format::Table => {
+            for function in functions {
+                writeln!(out, "{}\n    {}", function.usage, function.doc)?;
+            }
+        }
+        Format::Json => {
+            let list: Vec<_> = functions
+                .iter()
+                .map(|function| json!({ "name": function.name, "usage": function.usage, "doc": function.doc }))
+                .collect();
+            writeln!(out, "{:#}", json!({ "functions": list }))?;
+        }
+        Format::Markdown => {
+            writeln!(out, "| function | returns |\n|---|---|")?;
+            for function in functions {
+                writeln!(out, "| `{}` | {} |", function.usage, function.doc)?;
+            }
+        }
+    }
+    Ok(())
+}

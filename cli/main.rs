@@ -1,0 +1,67 @@
+//! The command `ebrec`: turns errors into exit codes. 0 is success, 1 means that something was
+//! found (events lost, a rule that fired), 2 is an error, told in one sentence on standard error.
+
+mod args;
+mod cmd;
+mod output;
+mod text;
+mod traces;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::Cli;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cmd::run(cli) {
+        Ok(code) => code,
+        // Whoever reads our output has seen enough, as `head` does.
+        Err(_) if output::is_pipe_broken() => ExitCode::SUCCESS,
+        Err(error) => {
+            fail(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints help to standard output, and what is wrong with the arguments as one sentence.
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+        }
+        _ => {
+            let text = error.to_string();
+            let first: Vec<&str> = text
+                .lines()
+                .take_while(|line| !line.trim().is_empty())
+                .map(str::trim)
+                .collect();
+            let sentence = first.join(" ");
+            fail(&format!(
+                "{}; see `ebrec help`",
+                sentence.trim_start_matches("error: ")
+            ));
+        }
+    }
+    ExitCode::from(2)
+}
+
+/// Names and paths in an error may come from a trace: what a terminal would obey is escaped.
+fn fail(message: &str) {
+    let lines: Vec<String> = message
+        .lines()
+        .map(|line| text::escape(line).into_owned())
+        .collect();
+    eprintln!("ebrec: {}", lines.join("\n"));
+}

@@ -1,0 +1,79 @@
+-- # Events of every kind
+-- One row per event of any table, with one line of text. What `replay` reads.
+-- @column ts           When it happened or began.
+-- @column kind         Table or event kind: `syscall`, `io_uring`, `exec`, `sched_slice`, ...
+-- @column duration_ns  How long it took; NULL when it has no length or has not ended.
+-- @column host         Name of the machine.
+-- @column pid          Process id.
+-- @column tid          Thread id.
+-- @column upid         Process for good.
+-- @column comm         Name of the thread at that moment.
+-- @column cgroup_id    Control group of the thread at that moment.
+-- @column text         What happened, for people.
+SELECT
+    ts,
+    CASE WHEN via = 'io_uring' THEN 'io_uring' ELSE 'syscall' END AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        CASE WHEN via = 'io_uring' THEN 'io_uring: ' WHEN via = 'compat' THEN '32-bit: ' ELSE '' END,
+        syscall_text(syscall, arg0, arg1, arg2, arg3, arg4, arg5, ret, path, path2, address, truncated)
+    ) AS text
+FROM syscalls
+UNION ALL
+SELECT
+    ts,
+    event AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    CASE event
+        WHEN 'fork' THEN concat('fork -> ', child_pid)
+        WHEN 'thread_start' THEN concat('thread -> ', child_tid)
+        WHEN 'exec' THEN concat(
+            'exec ', coalesce(exe, path, '?'),
+            CASE WHEN argv IS NULL THEN '' ELSE concat(' [', argv, ']') END
+        )
+        WHEN 'exit' THEN CASE
+            WHEN signal IS NOT NULL THEN concat('+++ killed by ', signal, ' +++')
+            ELSE concat('+++ exited with ', coalesce(CAST(exit_code AS VARCHAR), '?'), ' +++')
+        END
+        WHEN 'thread_exit' THEN CASE
+            WHEN signal IS NOT NULL THEN concat('+++ thread killed by ', signal, ' +++')
+            ELSE '+++ thread exited +++'
+        END
+        WHEN 'rename' THEN concat('comm -> ', new_comm)
+        WHEN 'setuid' THEN concat(
+            'uid ', old_uid, ' -> ', uid, ', euid ', old_euid, ' -> ', euid,
+            ', capabilities ', coalesce(hex(cap_effective), '?')
+        )
+        WHEN 'cgroup_attach' THEN concat('cgroup -> ', child_cgroup_id)
+        ELSE event
+    END AS text
+FROM process_events
+UNION ALL
+SELECT
+    ts,
+    'sched_slice' AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'ran ', coalesce(human_duration(duration_ns), '?'), ' on CPU ', cpu,
+        CASE WHEN wait_ns > 0 THEN concat(' after a wait of ', human_duration(wait_ns)) ELSE '' END,
+        CASE WHEN end_state IS NULL THEN '' ELSE concat(', then ', end_state) END
+    ) AS text
+FROM sched_slices
+UNION ALL
+SELECT
+    ts,
+    'offcpu' AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'off CPU: ', coalesce(state, '?'), ' for ', coalesce(human_duration(duration_ns), '?'),
+        CASE WHEN wait_ns > 0 THEN concat(', of it ', human_duration(wait_ns), ' ready') ELSE '' END,
+        CASE WHEN waker_tid IS NULL THEN '' ELSE concat(', woken by ', waker_comm, '[', waker_tid, ']') END
+    ) AS text
+FROM offcpu
+UNION ALL
+SELECT
+    ts,
+    'migration' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat('CPU ', from_cpu, ' -> ', to_cpu) AS text
+FROM migrations

@@ -1,0 +1,44 @@
+-- # Processes of the whole trace
+-- One row per process. `processes_segments` has one row per process and segment; here the rows of
+-- a process are merged: its earliest start, its end, and what was last known of the rest.
+-- @column start_ts      When it started; it may be before the recording.
+-- @column end_ts        When its last thread ended; NULL when it was alive at the end.
+-- @column duration_ns   Time from start to end; NULL when it was alive at the end.
+-- @column host          Name of the machine.
+-- @column pid           Process id.
+-- @column upid          Process for good: process ids are used again, this is not.
+-- @column parent_pid    Process id of the process that started it.
+-- @column parent_upid   Process that started it.
+-- @column comm          Name of its first thread.
+-- @column exe           Absolute path of the program file.
+-- @column argv          Arguments, quoted so that they can be pasted into a shell.
+-- @column cwd           Working directory when the program started.
+-- @column uid           Real user id.
+-- @column gid           Real group id.
+-- @column cgroup_id     Control group by its id.
+-- @column cgroup        Path of the control group.
+-- @column container_id  Container, as the control group's path names it.
+-- @column exit_code     Exit code, when it exited by itself.
+-- @column signal        Signal that ended it, such as `SIGKILL`.
+SELECT
+    min(start_ts) AS start_ts,
+    max(end_ts) AS end_ts,
+    CAST(max(end_ts) AS BIGINT) - CAST(min(start_ts) AS BIGINT) AS duration_ns,
+    host,
+    min(pid) AS pid,
+    upid,
+    last_value(parent_pid) IGNORE NULLS AS parent_pid,
+    last_value(parent_upid) IGNORE NULLS AS parent_upid,
+    last_value(comm) IGNORE NULLS AS comm,
+    last_value(exe) IGNORE NULLS AS exe,
+    last_value(argv) IGNORE NULLS AS argv,
+    last_value(cwd) IGNORE NULLS AS cwd,
+    last_value(uid) IGNORE NULLS AS uid,
+    last_value(gid) IGNORE NULLS AS gid,
+    last_value(cgroup_id) IGNORE NULLS AS cgroup_id,
+    last_value(cgroup) IGNORE NULLS AS cgroup,
+    last_value(container_id) IGNORE NULLS AS container_id,
+    last_value(exit_code) IGNORE NULLS AS exit_code,
+    last_value(signal) IGNORE NULLS AS signal
+FROM processes_segments
+GROUP BY host, upid

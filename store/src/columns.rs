@@ -1,0 +1,368 @@
+//! Records as columns: each column of an event table from the fields of the kinds that become rows.
+
+use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
+    TimestampNanosecondArray,
+};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use schema::events::{EventDef, KINDS, Tail};
+use schema::tables::{COMMON, ColumnType, Table};
+use schema::types::{FieldType, NOT_RETURNED};
+
+use crate::identity::{Identity, Who};
+use crate::names::{self, Names};
+use crate::record::{HEADER_SIZE, Record};
+use crate::segment::Clocks;
+use crate::text::{push_lossy, push_tail, until_nul};
+
+/// What rows need besides their records.
+pub(crate) struct Context<'a> {
+    pub host: &'a str,
+    pub identity: &'a Identity,
+    pub clocks: &'a Clocks,
+}
+
+/// How a kind fills a column: with the n-th column of a field.
+#[derive(Clone, Copy)]
+struct FieldSource {
+    ty: FieldType,
+    offset: usize,
+    part: usize,
+}
+
+/// What a column is filled with.
+enum Source {
+    Ts,
+    Host,
+    Cpu,
+    Pid,
+    Tid,
+    Upid,
+    Comm,
+    CgroupId,
+    Event,
+    Truncated,
+    Tail(Tail),
+    Field(Box<[Option<FieldSource>; KINDS]>),
+}
+
+/// The columns of a table and how they are filled.
+pub(crate) struct Plan {
+    schema: SchemaRef,
+    columns: Vec<(ColumnType, Source)>,
+    event_names: [&'static str; KINDS],
+    /// Bytes of text of each column in the batch before: what to reserve for the next.
+    text_bytes: Vec<usize>,
+    names: Names,
+}
+
+/// Records that become one batch, in the order of their rows.
+#[derive(Default)]
+pub(crate) struct Rows {
+    bytes: Vec<u8>,
+    rows: Vec<Range<u32>>,
+}
+
+impl Rows {
+    pub fn push(&mut self, record: Record) {
+        let begin = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(record.bytes());
+        self.rows.push(begin..self.bytes.len() as u32);
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let record =
+            |row: &Range<u32>| Record::first(&self.bytes[row.start as usize..row.end as usize]);
+        self.rows
+            .iter()
+            .map(move |row| record(row).expect("a record that was pushed is whole"))
+    }
+}
+
+impl Plan {
+    /// The plan for an event table of a machine of this architecture.
+    pub fn new(table: &Table, arch: &str) -> Plan {
+        let events: Vec<&EventDef> = table.events().collect();
+        let columns: Vec<_> = table
+            .columns()
+            .iter()
+            .map(|column| (column.ty, source(column.name, &events)))
+            .collect();
+        let mut event_names = [""; KINDS];
+        events
+            .iter()
+            .for_each(|event| event_names[usize::from(event.id)] = event.name);
+        let text_bytes = vec![0; columns.len()];
+        Plan {
+            schema: schema::arrow::schema(table),
+            columns,
+            event_names,
+            text_bytes,
+            names: Names::new(arch),
+        }
+    }
+
+    /// Makes the columns of `rows`.
+    pub fn batch(&mut self, rows: &Rows, context: &Context) -> Result<RecordBatch, ArrowError> {
+        let who: Vec<Option<Who>> = rows.records().map(|record| who(record, context)).collect();
+        let mut arrays = Vec::with_capacity(self.columns.len());
+        for index in 0..self.columns.len() {
+            let array = match self.columns[index].0 {
+                ColumnType::Text => self.text(index, rows, &who, context),
+                ColumnType::Bool => {
+                    Arc::new(BooleanArray::from_iter(rows.records().map(|record| {
+                        Some(record.tails().any(|(_, truncated, _)| truncated))
+                    })))
+                }
+                _ => self.numbers(index, rows, &who, context),
+            };
+            arrays.push(array);
+        }
+        RecordBatch::try_new(self.schema.clone(), arrays)
+    }
+
+    fn numbers(
+        &self,
+        index: usize,
+        rows: &Rows,
+        who: &[Option<Who>],
+        context: &Context,
+    ) -> ArrayRef {
+        let (ty, source) = &self.columns[index];
+        let records = rows.records();
+        match source {
+            Source::Ts => {
+                let array = TimestampNanosecondArray::from_iter_values(
+                    records.map(|record| context.clocks.utc_ns(record.ts_ns())),
+                );
+                Arc::new(array.with_timezone("UTC"))
+            }
+            Source::Cpu => Arc::new(Int32Array::from_iter_values(
+                records.map(|record| i32::from(record.cpu())),
+            )),
+            Source::Pid => Arc::new(Int32Array::from_iter_values(
+                records.map(|record| record.pid() as i32),
+            )),
+            Source::Tid => Arc::new(Int32Array::from_iter_values(
+                records.map(|record| record.tid() as i32),
+            )),
+            Source::Upid => Arc::new(Int64Array::from_iter(
+                who.iter()
+                    .map(|who| who.as_ref()?.upid.map(|upid| upid as i64)),
+            )),
+            Source::CgroupId => Arc::new(Int64Array::from_iter(
+                who.iter()
+                    .map(|who| who.as_ref()?.cgroup_id.map(|id| id as i64)),
+            )),
+            Source::Field(sources) => {
+                let values = records.map(|record| {
+                    sources[usize::from(record.kind())]
+                        .and_then(|source| number(source, record, context))
+                });
+                match ty {
+                    ColumnType::Int32 => Arc::new(Int32Array::from_iter(
+                        values.map(|value| value.and_then(|value| i32::try_from(value).ok())),
+                    )),
+                    _ => Arc::new(Int64Array::from_iter(values)),
+                }
+            }
+            Source::Host | Source::Comm | Source::Event | Source::Truncated | Source::Tail(_) => {
+                unreachable!("a text column is not asked for numbers")
+            }
+        }
+    }
+
+    fn text(
+        &mut self,
+        index: usize,
+        rows: &Rows,
+        who: &[Option<Who>],
+        context: &Context,
+    ) -> ArrayRef {
+        let mut out = StringBuilder::with_capacity(rows.len(), self.text_bytes[index]);
+        match &self.columns[index].1 {
+            Source::Host => who.iter().for_each(|_| out.append_value(context.host)),
+            Source::Comm => who
+                .iter()
+                .for_each(|who| out.append_option(who.as_ref().and_then(|who| who.comm))),
+            Source::Event => rows
+                .records()
+                .for_each(|record| out.append_value(self.event_names[usize::from(record.kind())])),
+            Source::Tail(tag) => {
+                let mut text = String::new();
+                for record in rows.records() {
+                    text.clear();
+                    let found = record.tail(*tag).is_some_and(|(bytes, truncated)| {
+                        push_tail(*tag, bytes, truncated, &mut text)
+                    });
+                    out.append_option(found.then_some(&*text));
+                }
+            }
+            Source::Field(sources) => {
+                let mut buffer = String::new();
+                for record in rows.records() {
+                    let source = sources[usize::from(record.kind())];
+                    let value = source
+                        .and_then(|source| word(source, record, &mut self.names, &mut buffer));
+                    out.append_option(value);
+                }
+            }
+            _ => unreachable!("a column of numbers is not asked for text"),
+        }
+        self.text_bytes[index] = out.values_slice().len();
+        Arc::new(out.finish())
+    }
+}
+
+/// Who made a record; nobody if the thread id belongs to another process by what is known.
+fn who<'a>(record: Record, context: &Context<'a>) -> Option<Who<'a>> {
+    context
+        .identity
+        .lookup(record.tid(), record.ts_ns())
+        .filter(|who| who.pid == record.pid())
+}
+
+/// Finds what fills the column called `name`.
+fn source(name: &str, events: &[&EventDef]) -> Source {
+    if COMMON.iter().any(|column| column.name == name) {
+        return match name {
+            "ts" => Source::Ts,
+            "host" => Source::Host,
+            "cpu" => Source::Cpu,
+            "pid" => Source::Pid,
+            "tid" => Source::Tid,
+            "upid" => Source::Upid,
+            "comm" => Source::Comm,
+            "cgroup_id" => Source::CgroupId,
+            _ => unreachable!("a common column is of the header or of the identity"),
+        };
+    }
+    let mut sources = Box::new([None; KINDS]);
+    for event in events {
+        for field in event.fields {
+            let columns = field.ty.columns(field.name, field.doc);
+            if let Some(part) = columns.iter().position(|column| column.name == name) {
+                sources[usize::from(event.id)] = Some(FieldSource {
+                    ty: field.ty,
+                    offset: field.offset,
+                    part,
+                });
+            }
+        }
+    }
+    if sources.iter().any(Option::is_some) {
+        return Source::Field(sources);
+    }
+    match (
+        name,
+        Tail::ALL.into_iter().find(|tail| tail.column() == name),
+    ) {
+        (_, Some(tail)) => Source::Tail(tail),
+        ("truncated", None) => Source::Truncated,
+        _ => Source::Event,
+    }
+}
+
+/// The number that a field holds; `None` for NULL.
+fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64> {
+    use FieldType::*;
+    let FieldSource { ty, offset, part } = source;
+    let word = || record.u32_at(offset).filter(|value| *value != u32::MAX);
+    match ty {
+        DurationNs => record
+            .u64_at(offset)
+            .and_then(|value| i64::try_from(value).ok()),
+        // Nobody has the number 0: it is the idle thread, or a field that was not filled.
+        Tid | Pid => word().filter(|value| *value != 0).map(i64::from),
+        CpuId | Uid | Gid | Priority => word().map(i64::from),
+        Upid | CgroupId => record
+            .u64_at(offset)
+            .filter(|value| *value != 0 && *value != u64::MAX)
+            .map(|value| value as i64),
+        Bits => record
+            .u64_at(offset)
+            .filter(|value| *value != u64::MAX)
+            .map(|value| value as i64),
+        Args => record.u64_at(offset + part * 8).map(|value| value as i64),
+        Return => record
+            .u64_at(offset)
+            .map(|value| value as i64)
+            .filter(|value| *value != NOT_RETURNED),
+        PeerTid => {
+            let tid = word().filter(|tid| *tid != 0)?;
+            if part == 0 {
+                return Some(i64::from(tid));
+            }
+            // The first field of these kinds is how long it lasted; the peer acted at the end of it.
+            let duration_ns = record
+                .u64_at(HEADER_SIZE)
+                .filter(|value| *value != u64::MAX)
+                .unwrap_or(0);
+            let who = context
+                .identity
+                .lookup(tid, record.ts_ns().saturating_add(duration_ns))?;
+            who.upid.map(|upid| upid as i64)
+        }
+        ExitStatus => word()
+            .filter(|status| status & 0x7f == 0)
+            .map(|status| i64::from(status >> 8 & 0xff)),
+        Comm | SyscallId | IoUringOp | TaskState | Reserved => None,
+    }
+}
+
+/// The text that a field holds; `None` for NULL.
+fn word<'a>(
+    source: FieldSource,
+    record: Record,
+    names: &'a mut Names,
+    buffer: &'a mut String,
+) -> Option<&'a str> {
+    use FieldType::*;
+    let FieldSource { ty, offset, part } = source;
+    let word = || record.u32_at(offset).filter(|value| *value != u32::MAX);
+    match ty {
+        Comm => {
+            buffer.clear();
+            push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
+            Some(&**buffer).filter(|comm| !comm.is_empty())
+        }
+        TaskState => word().map(names::task_state),
+        SyscallId if part == 0 => Some(names.call(word()?)),
+        SyscallId => word().map(|id| {
+            if names::is_compat(id) {
+                "compat"
+            } else {
+                "syscall"
+            }
+        }),
+        IoUringOp if part == 0 => Some(names.op(word()?)),
+        IoUringOp => Some("io_uring"),
+        Return => names.error(record.u64_at(offset)? as i64),
+        ExitStatus => {
+            let signal = word()? & 0x7f;
+            buffer.clear();
+            let _ = write!(buffer, "{}", names::signal(signal));
+            Some(&**buffer).filter(|_| signal != 0)
+        }
+        DurationNs | Tid | Pid | PeerTid | Upid | CpuId | Uid | Gid | Bits | CgroupId | Args
+        | Priority | Reserved => None,
+    }
+}

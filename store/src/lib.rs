@@ -1,0 +1,38 @@
+//! The trace folder of ebrec: what the recorder writes and the analyzer reads.
+//!
+//! `spool` is the raw record stream of a segment and `meta` what user space adds to it; `encode`
+//! turns a spool into the segment's Parquet files, with `identity` saying who each thread was;
+//! `folder` is the folder on disk; `trace` opens one for reading, and `verify` checks that it adds
+//! up. Only `identity` names event kinds; the rest follows the lists in `schema`. Nothing here needs
+//! a kernel, root or Linux.
+
+pub mod encode;
+pub mod error;
+pub mod folder;
+pub mod identity;
+pub mod manifest;
+pub mod meta;
+pub mod spool;
+pub mod trace;
+pub mod verify;
+
+mod cache;
+mod columns;
+mod container;
+mod files;
+mod intact;
+mod names;
+mod output;
+mod record;
+mod segment;
+mod state;
+mod text;
+
+pub use encode::Encoded;
+pub use error::{Error, Result};
+pub use folder::Folder;
+pub use manifest::Manifest;
+pub use meta::Meta;
+pub use spool::{MetaWriter, SpoolWriter};
+pub use trace::Trace;
+pub use verify::{Report, Verdict, verify};

@@ -1,0 +1,8 @@
+//! The trace folder as its users see it: what goes into a spool comes out as rows.
+
+mod build;
+mod encode;
+mod format;
+mod spool;
+mod trace;
+mod verify;
