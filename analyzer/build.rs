@@ -15,12 +15,8 @@ fn main() {
     let mut code = String::from("&[\n");
     for file in files {
         let name = file.file_stem().unwrap().to_str().unwrap();
-        writeln!(
-            code,
-            "    ({name:?}, include_str!({:?})),",
-            file.canonicalize().unwrap()
-        )
-        .unwrap();
+        writeln!(code, "    ({name:?}, include_str!({:?})),", file.canonicalize().unwrap())
+            .unwrap();
     }
     code.push_str("]\n");
     let out = Path::new(&std::env::var("OUT_DIR").unwrap()).join("views.rs");

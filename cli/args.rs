@@ -14,13 +14,7 @@ use crate::cmd;
 #[command(name = "ebrec", version, arg_required_else_help = true)]
 pub struct Cli {
     /// Trace to read; repeat it to query several as one data set.
-    #[arg(
-        short,
-        long = "trace",
-        value_name = "TRACE",
-        global = true,
-        default_value = "trace"
-    )]
+    #[arg(short, long = "trace", value_name = "TRACE", global = true, default_value = "trace")]
     pub traces: Vec<PathBuf>,
 
     /// What to do.
@@ -30,6 +24,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Subcommand, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is taken apart at once")]
 pub enum Verb {
     /// Record what this machine, a container or a command does
     #[cfg(feature = "record")]

@@ -42,16 +42,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.to_string();
-            let first: Vec<&str> = text
-                .lines()
-                .take_while(|line| !line.trim().is_empty())
-                .map(str::trim)
-                .collect();
+            let first: Vec<&str> =
+                text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
             let sentence = first.join(" ");
-            fail(&format!(
-                "{}; see `ebrec help`",
-                sentence.trim_start_matches("error: ")
-            ));
+            fail(&format!("{}; see `ebrec help`", sentence.trim_start_matches("error: ")));
         }
     }
     ExitCode::from(2)
@@ -59,9 +53,6 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Names and paths in an error may come from a trace: what a terminal would obey is escaped.
 fn fail(message: &str) {
-    let lines: Vec<String> = message
-        .lines()
-        .map(|line| text::escape(line).into_owned())
-        .collect();
+    let lines: Vec<String> = message.lines().map(|line| text::escape(line).into_owned()).collect();
     eprintln!("ebrec: {}", lines.join("\n"));
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use store::Trace;
 
 /// Opens every trace.
+#[cfg(feature = "analyze")]
 pub fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<Trace>> {
     paths.iter().map(|path| open_one(path)).collect()
 }

@@ -42,10 +42,7 @@ cat       4                    1.23 µs
 | cat | 4 | 1.23 µs |
 ",
     );
-    check(
-        "csv",
-        "comm,calls,max(syscalls.duration_ns)\nsh,1,1234\ncat,4,1234\n",
-    );
+    check("csv", "comm,calls,max(syscalls.duration_ns)\nsh,1,1234\ncat,4,1234\n");
     check(
         "json",
         "[{\"comm\":\"sh\",\"calls\":1,\"max(syscalls.duration_ns)\":1234},{\"comm\":\"cat\",\"calls\":4,\"max(syscalls.duration_ns)\":1234}]\n",
@@ -76,10 +73,7 @@ ts                          error
 ",
     );
     check("csv", "ts,error\n2026-11-22T17:44:16.000001Z,\n");
-    check(
-        "ndjson",
-        "{\"ts\":\"2026-11-22T17:44:16.000001Z\",\"error\":null}\n",
-    );
+    check("ndjson", "{\"ts\":\"2026-11-22T17:44:16.000001Z\",\"error\":null}\n");
 }
 
 #[test]
@@ -103,26 +97,11 @@ fn an_empty_result_still_has_its_columns() {
 #[test]
 fn files_that_are_written_can_be_read_again() {
     let folder = small();
-    for (format, file) in [
-        ("parquet", "x.parquet"),
-        ("arrow", "x.arrow"),
-        ("csv", "x.csv"),
-    ] {
+    for (format, file) in [("parquet", "x.parquet"), ("arrow", "x.arrow"), ("csv", "x.csv")] {
         let sql = "SELECT comm, ret FROM syscalls";
-        assert_eq!(
-            ebrec(
-                folder.path(),
-                &["query", sql, "--format", format, "-o", file]
-            )
-            .ok(),
-            ""
-        );
+        assert_eq!(ebrec(folder.path(), &["query", sql, "--format", format, "-o", file]).ok(), "");
         let sql = format!("SELECT comm, sum(ret) AS ret FROM '{file}' GROUP BY comm");
-        let rows = ebrec(
-            folder.path(),
-            &["query", &sql, "--allow-files", "--format", "csv"],
-        )
-        .ok();
+        let rows = ebrec(folder.path(), &["query", &sql, "--allow-files", "--format", "csv"]).ok();
         assert_eq!(rows, "comm,ret\nsh,3\ncat,40\n", "{format}");
         let refused = ebrec(folder.path(), &["query", &sql]).error();
         assert!(refused.starts_with("no table"), "{refused}");
@@ -146,11 +125,7 @@ fn hostile_text_is_shown_and_not_obeyed() {
         .collect();
     synthetic::segment(&path, "syscalls", 1, &rows);
     let out = |format: &str| {
-        ebrec(
-            folder.path(),
-            &["query", "SELECT path FROM syscalls", "--format", format],
-        )
-        .ok()
+        ebrec(folder.path(), &["query", "SELECT path FROM syscalls", "--format", format]).ok()
     };
     let table = out("table");
     assert!(
@@ -160,10 +135,7 @@ fn hostile_text_is_shown_and_not_obeyed() {
     let csv = out("csv");
     assert!(csv.contains("'=cmd|'/c calc'!A0\n"), "{csv}");
     let markdown = out("markdown");
-    assert!(
-        markdown.contains("| &lt;script&gt;alert(1)&lt;/script&gt;\\|x |"),
-        "{markdown}"
-    );
+    assert!(markdown.contains("| &lt;script&gt;alert(1)&lt;/script&gt;\\|x |"), "{markdown}");
     let replay = ebrec(folder.path(), &["replay"]).ok();
     for text in [table, markdown, replay] {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
@@ -173,21 +145,12 @@ fn hostile_text_is_shown_and_not_obeyed() {
 #[test]
 fn a_table_shows_so_many_rows_and_says_what_it_left_off() {
     let folder = small();
-    let got = ebrec(
-        folder.path(),
-        &["query", "SELECT ret FROM syscalls", "--rows", "2"],
-    );
+    let got = ebrec(folder.path(), &["query", "SELECT ret FROM syscalls", "--rows", "2"]);
     assert_eq!(got.out, "ret\n───\n  3\n 42\n");
     assert!(got.err.contains("5 rows in "), "{}", got.err);
+    assert!(got.err.contains("note: 3 rows were left off; --rows 0 shows all\n"), "{}", got.err);
     assert!(
-        got.err
-            .contains("note: 3 rows were left off; --rows 0 shows all\n"),
-        "{}",
-        got.err
-    );
-    assert!(
-        got.err
-            .contains("note: syscalls: 1 of 6 events were lost (ebrec verify)\n"),
+        got.err.contains("note: syscalls: 1 of 6 events were lost (ebrec verify)\n"),
         "{}",
         got.err
     );
@@ -196,40 +159,21 @@ fn a_table_shows_so_many_rows_and_says_what_it_left_off() {
 #[test]
 fn sql_comes_from_arguments_files_or_standard_input() {
     let folder = small();
-    std::fs::write(
-        folder.path().join("q.sql"),
-        "SELECT 1 AS a;\nSELECT 2 AS b;\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("q.sql"), "SELECT 1 AS a;\nSELECT 2 AS b;\n").unwrap();
     let expected = "a\n1\nb\n2\n";
+    assert_eq!(ebrec(folder.path(), &["query", "-f", "q.sql", "--format", "csv"]).ok(), expected);
     assert_eq!(
-        ebrec(folder.path(), &["query", "-f", "q.sql", "--format", "csv"]).ok(),
+        ebrec(folder.path(), &["query", "SELECT 1 AS a; SELECT 2 AS b", "--format", "csv"]).ok(),
         expected
     );
-    assert_eq!(
-        ebrec(
-            folder.path(),
-            &["query", "SELECT 1 AS a; SELECT 2 AS b", "--format", "csv"]
-        )
-        .ok(),
-        expected
-    );
-    for args in [
-        &["query", "--format", "csv"][..],
-        &["query", "-", "--format", "csv"],
-    ] {
+    for args in [&["query", "--format", "csv"][..], &["query", "-", "--format", "csv"]] {
         let mut child = command(folder.path(), args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(b"SELECT 1 AS a; SELECT 2 AS b")
-            .unwrap();
+        child.stdin.take().unwrap().write_all(b"SELECT 1 AS a; SELECT 2 AS b").unwrap();
         assert_eq!(run(child.wait_with_output().unwrap()).ok(), expected);
     }
 }
@@ -238,11 +182,7 @@ fn sql_comes_from_arguments_files_or_standard_input() {
 fn mistakes_are_pointed_at() {
     let folder = small();
     let check = |sql: &str, expected: &str| {
-        assert_eq!(
-            ebrec(folder.path(), &["query", sql]).error(),
-            expected,
-            "{sql}"
-        );
+        assert_eq!(ebrec(folder.path(), &["query", sql]).error(), expected, "{sql}");
     };
     check(
         "SELECT com\nFROM syscalls",
@@ -252,10 +192,7 @@ fn mistakes_are_pointed_at() {
         "SELECT 1 FROM syscall",
         "no table \"syscall\" at line 1, column 15; did you mean \"syscalls\"?\n  SELECT 1 FROM syscall\n                ^^^^^^^",
     );
-    check(
-        "DROP TABLE syscalls",
-        "query only reads: DROP is not allowed",
-    );
+    check("DROP TABLE syscalls", "query only reads: DROP is not allowed");
     check(" ", "there is no SQL");
 }
 
@@ -279,13 +216,7 @@ fn replay_prints_events_in_the_order_of_time() {
     let folder = small();
     let out = ebrec(
         folder.path(),
-        &[
-            "replay",
-            "--kind",
-            "fork,syscall,exit",
-            "--to",
-            "2026-11-22T17:44:20Z",
-        ],
+        &["replay", "--kind", "fork,syscall,exit", "--to", "2026-11-22T17:44:20Z"],
     )
     .ok();
     assert_eq!(out, "\
@@ -294,17 +225,10 @@ fn replay_prints_events_in_the_order_of_time() {
 17:44:16.000002 cat[80] read(3, 0x2, 100) = 42 <0.000001>
 17:44:16.000003 cat[80] openat(AT_FDCWD, \"/none\", O_RDONLY) = -1 ENOENT (No such file or directory) <0.000001>
 ");
-    let out = ebrec(
-        folder.path(),
-        &[
-            "replay", "--format", "ndjson", "--comm", "sh", "--kind", "exit",
-        ],
-    )
-    .ok();
-    assert!(
-        out.starts_with("{\"ts\":\"2026-11-22T17:44:25Z\",\"kind\":\"exit\","),
-        "{out}"
-    );
+    let out =
+        ebrec(folder.path(), &["replay", "--format", "ndjson", "--comm", "sh", "--kind", "exit"])
+            .ok();
+    assert!(out.starts_with("{\"ts\":\"2026-11-22T17:44:25Z\",\"kind\":\"exit\","), "{out}");
     assert_eq!(out.lines().count(), 1);
 }
 
@@ -313,19 +237,11 @@ fn several_traces_are_told_apart() {
     let folder = small();
     synthetic::small(&folder.path().join("other"));
     let sql = "SELECT trace, count(*) AS n FROM syscalls GROUP BY trace";
-    let out = ebrec(
-        folder.path(),
-        &[
-            "query", "-t", "trace", "-t", "other", sql, "--format", "csv",
-        ],
-    )
-    .ok();
+    let out =
+        ebrec(folder.path(), &["query", "-t", "trace", "-t", "other", sql, "--format", "csv"]).ok();
     assert_eq!(out, "trace,n\ntrace,5\nother,5\n");
-    let out = ebrec(
-        folder.path(),
-        &["-t", "trace", "-t", "other", "replay", "--kind", "fork"],
-    )
-    .ok();
+    let out =
+        ebrec(folder.path(), &["-t", "trace", "-t", "other", "replay", "--kind", "fork"]).ok();
     assert_eq!(
         out,
         "17:44:16.000000 trace: sh[70] fork -> 80\n17:44:16.000000 other: sh[70] fork -> 80\n"

@@ -57,9 +57,7 @@ pub fn segment(path: &Path, table: &str, segment: u32, rows: &[Value]) {
     let file = File::create(folder.join(format!("{segment:06}.parquet"))).unwrap();
     let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).unwrap();
-    reader
-        .by_ref()
-        .for_each(|batch| writer.write(&batch.unwrap()).unwrap());
+    reader.by_ref().for_each(|batch| writer.write(&batch.unwrap()).unwrap());
     writer.close().unwrap();
 }
 
@@ -67,11 +65,7 @@ pub fn segment(path: &Path, table: &str, segment: u32, rows: &[Value]) {
 pub fn small(path: &Path) {
     trace(path, &["processes", "syscalls", "sched"]);
     let ts = |ns: u64| {
-        format!(
-            "2026-11-22T17:44:{:02}.{:09}Z",
-            16 + ns / 1_000_000_000,
-            ns % 1_000_000_000
-        )
+        format!("2026-11-22T17:44:{:02}.{:09}Z", 16 + ns / 1_000_000_000, ns % 1_000_000_000)
     };
     let shell = json!({"upid": 7, "pid": 70, "comm": "sh", "start_ts": ts(0), "cwd": "/root", "exe": "/bin/sh"});
     let shell_end =
@@ -100,25 +94,9 @@ pub fn small(path: &Path) {
         "syscalls",
         1,
         &[
-            call(
-                &ts(1_000),
-                "sh",
-                7,
-                "openat",
-                &[-100, 1, 0, 0],
-                3,
-                Some("etc/passwd"),
-            ),
+            call(&ts(1_000), "sh", 7, "openat", &[-100, 1, 0, 0], 3, Some("etc/passwd")),
             call(&ts(2_000), "cat", 8, "read", &[3, 2, 100], 42, None),
-            call(
-                &ts(3_000),
-                "cat",
-                8,
-                "openat",
-                &[-100, 1, 0, 0],
-                -2,
-                Some("/none"),
-            ),
+            call(&ts(3_000), "cat", 8, "openat", &[-100, 1, 0, 0], -2, Some("/none")),
         ],
     );
     segment(
@@ -127,15 +105,7 @@ pub fn small(path: &Path) {
         2,
         &[
             call(&ts(4_000_000_000), "cat", 8, "read", &[3, 2, 100], 0, None),
-            call(
-                &ts(5_000_000_000),
-                "cat",
-                8,
-                "unlink",
-                &[1],
-                0,
-                Some("x\u{1b}[31mred"),
-            ),
+            call(&ts(5_000_000_000), "cat", 8, "unlink", &[1], 0, Some("x\u{1b}[31mred")),
         ],
     );
     segment(

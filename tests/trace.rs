@@ -55,13 +55,7 @@ fn verify_ends_with_1_when_something_was_lost() {
     let check = |code: i32, sentence: &str| {
         let got = ebrec(folder.path(), &["verify"]);
         assert_eq!(got.code, code, "{got:?}");
-        assert!(
-            got.out
-                .lines()
-                .last()
-                .is_some_and(|last| last.starts_with(sentence)),
-            "{got:?}"
-        );
+        assert!(got.out.lines().last().is_some_and(|last| last.starts_with(sentence)), "{got:?}");
     };
     segment(1, 0);
     check(0, "Complete: every event that was emitted is stored.");
@@ -71,10 +65,7 @@ fn verify_ends_with_1_when_something_was_lost() {
     check(1, "Broken: syscall: 9 were emitted");
     let json: Value =
         serde_json::from_str(&ebrec(folder.path(), &["verify", "--format", "json"]).out).unwrap();
-    assert_eq!(
-        (&json["verdict"], &json["kinds"][0]["lost"]),
-        (&json!("broken"), &json!(2))
-    );
+    assert_eq!((&json["verdict"], &json["kinds"][0]["lost"]), (&json!("broken"), &json!(2)));
 }
 
 #[test]
@@ -82,22 +73,13 @@ fn what_is_no_trace_is_refused_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace");
     let check = |expected: &str| {
-        for verb in [
-            &["query", "SELECT 1"][..],
-            &["info"],
-            &["verify"],
-            &["replay"],
-            &["encode"],
-        ] {
+        for verb in [&["query", "SELECT 1"][..], &["info"], &["verify"], &["replay"], &["encode"]] {
             // Encoding reads no Parquet.
             if verb[0] == "encode" && expected.contains("damaged") {
                 continue;
             }
             let error = ebrec(folder.path(), verb).error();
-            assert!(
-                error.contains(expected) && error.lines().count() == 1,
-                "{verb:?}: {error}"
-            );
+            assert!(error.contains(expected) && error.lines().count() == 1, "{verb:?}: {error}");
         }
     };
     check("there is no trace at trace");
@@ -105,11 +87,7 @@ fn what_is_no_trace_is_refused_in_one_sentence() {
     check("trace is not a trace");
     fs::write(path.join("trace.json"), "{").unwrap();
     check("cannot be understood");
-    fs::write(
-        path.join("trace.json"),
-        r#"{"format": {"major": 99, "minor": 0}}"#,
-    )
-    .unwrap();
+    fs::write(path.join("trace.json"), r#"{"format": {"major": 99, "minor": 0}}"#).unwrap();
     check("use a newer ebrec");
     synthetic::small(&path);
     let file = path.join("syscalls/000001.parquet");
@@ -130,10 +108,7 @@ fn a_file_damaged_within_is_named() {
     bytes[end - 200..end].fill(0xff);
     fs::write(&file, bytes).unwrap();
     let error = ebrec(folder.path(), &["query", "SELECT * FROM syscalls"]).error();
-    assert!(
-        error.contains("syscalls/000001.parquet") && error.lines().count() == 1,
-        "{error}"
-    );
+    assert!(error.contains("syscalls/000001.parquet") && error.lines().count() == 1, "{error}");
 }
 
 #[test]
@@ -141,16 +116,9 @@ fn schema_describes_tables_views_and_functions() {
     let folder = tempfile::tempdir().unwrap();
     let out = |args: &[&str]| ebrec(folder.path(), args).ok();
     let all = out(&["schema"]);
-    for table in [
-        "events",
-        "syscalls",
-        "processes",
-        "processes_segments",
-        "loss",
-    ] {
+    for table in ["events", "syscalls", "processes", "processes_segments", "loss"] {
         assert!(
-            all.lines()
-                .any(|line| line.split_whitespace().next() == Some(table)),
+            all.lines().any(|line| line.split_whitespace().next() == Some(table)),
             "{table}\n{all}"
         );
     }
@@ -168,11 +136,7 @@ fn schema_describes_tables_views_and_functions() {
 #[test]
 fn completions_and_usage() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(
-        ebrec(folder.path(), &["completions", "bash"])
-            .ok()
-            .contains("_ebrec")
-    );
+    assert!(ebrec(folder.path(), &["completions", "bash"]).ok().contains("_ebrec"));
     let error = ebrec(folder.path(), &["qery"]).error();
     assert!(
         error.starts_with("unrecognized subcommand 'qery'") && error.lines().count() == 1,

@@ -43,26 +43,15 @@ impl fmt::Display for Note {
         }
         match &self.gap {
             Gap::NotRecorded => write!(f, "{} was not recorded", self.table),
-            Gap::Lost {
-                lost,
-                emitted: Some(emitted),
-            } => write!(
+            Gap::Lost { lost, emitted: Some(emitted) } => write!(
                 f,
                 "{}: {} of {} events were lost (ebrec verify)",
                 self.table,
                 grouped(*lost),
                 grouped(*emitted)
             ),
-            Gap::Lost {
-                lost,
-                emitted: None,
-            } => {
-                write!(
-                    f,
-                    "{}: {} events were lost (ebrec verify)",
-                    self.table,
-                    grouped(*lost)
-                )
+            Gap::Lost { lost, emitted: None } => {
+                write!(f, "{}: {} events were lost (ebrec verify)", self.table, grouped(*lost))
             }
         }
     }
@@ -120,11 +109,9 @@ fn gap(trace: &Trace, table: &Table, counts: &[KindCount]) -> Option<Gap> {
     {
         return Some(Gap::NotRecorded);
     }
-    let counts = counts.iter().filter(|count| {
-        EVENTS
-            .iter()
-            .any(|event| event.name == count.kind && feeds(event, table))
-    });
+    let counts = counts
+        .iter()
+        .filter(|count| EVENTS.iter().any(|event| event.name == count.kind && feeds(event, table)));
     let (mut lost, mut emitted) = (0, Some(0));
     for count in counts {
         lost += count.lost;
@@ -160,17 +147,13 @@ fn counts(session: &Session, schema: &str) -> Result<Vec<KindCount>, Error> {
         let kinds = batch.column(0).as_string::<i32>();
         let emitted = batch.column(1).as_primitive::<Int64Type>();
         let lost = batch.column(2).as_primitive::<Int64Type>();
-        counts.extend(
-            kinds
-                .iter()
-                .zip(emitted)
-                .zip(lost)
-                .map(|((kind, emitted), lost)| KindCount {
-                    kind: kind.unwrap_or_default().to_string(),
-                    emitted,
-                    lost: lost.unwrap_or_default(),
-                }),
-        );
+        counts.extend(kinds.iter().zip(emitted).zip(lost).map(|((kind, emitted), lost)| {
+            KindCount {
+                kind: kind.unwrap_or_default().to_string(),
+                emitted,
+                lost: lost.unwrap_or_default(),
+            }
+        }));
     }
     Ok(counts)
 }

@@ -47,11 +47,7 @@ pub fn planning(error: &DataFusionError, names: &Names) -> Error {
         DataFusionError::SQL(parser, _) => parse_error(&parser.to_string()),
         DataFusionError::SchemaError(schema, _) => schema_error(schema, place, names),
         _ => {
-            if let Some(what) = text
-                .split("not supported: ")
-                .nth(1)
-                .filter(|_| is_refused(&text))
-            {
+            if let Some(what) = text.split("not supported: ").nth(1).filter(|_| is_refused(&text)) {
                 return Error::NotAllowed(what.trim().to_uppercase());
             }
             let (message, known) = plan_message(&text, names);
@@ -81,20 +77,13 @@ pub fn running(error: &DataFusionError) -> Error {
 
 /// An error of this crate that came back through the engine.
 fn own(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
-    error
-        .downcast_ref::<Error>()
-        .cloned()
-        .unwrap_or_else(|| Error::Run(error.to_string()))
+    error.downcast_ref::<Error>().cloned().unwrap_or_else(|| Error::Run(error.to_string()))
 }
 
 fn is_refused(text: &str) -> bool {
-    [
-        "DDL not supported",
-        "DML not supported",
-        "Statement not supported",
-    ]
-    .iter()
-    .any(|known| text.contains(known))
+    ["DDL not supported", "DML not supported", "Statement not supported"]
+        .iter()
+        .any(|known| text.contains(known))
 }
 
 fn sql(message: String, place: Option<Place>, suggestion: Option<String>) -> Error {
@@ -112,20 +101,16 @@ fn sql(message: String, place: Option<Place>, suggestion: Option<String>) -> Err
 
 /// The parser writes the place into its text: `...at Line: 1, Column: 8`.
 fn parse_error(text: &str) -> Error {
-    let text = text
-        .trim_start_matches("sql parser error: ")
-        .trim_start_matches("ParserError(\"");
+    let text = text.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
     let text = text.trim_end_matches("\")");
     let (message, place) = match text.rsplit_once(" at Line: ") {
         Some((message, place)) => (message, parse_place(place)),
         None => (text, None),
     };
-    let width = message
-        .rsplit_once("found: ")
-        .map_or(1, |(_, found)| match found.trim() {
-            "EOF" => 1,
-            found => found.chars().count().max(1),
-        });
+    let width = message.rsplit_once("found: ").map_or(1, |(_, found)| match found.trim() {
+        "EOF" => 1,
+        found => found.chars().count().max(1),
+    });
     let message = message.replace("found: EOF", "found: the end");
     sql(
         format!("SQL syntax: {}", lower_first(&message)),
@@ -136,30 +121,16 @@ fn parse_error(text: &str) -> Error {
 
 fn parse_place(text: &str) -> Option<Place> {
     let (line, column) = text.split_once(", Column: ")?;
-    let digits = |text: &str| {
-        text.chars()
-            .take_while(char::is_ascii_digit)
-            .collect::<String>()
-            .parse()
-            .ok()
-    };
-    Some(Place {
-        line: digits(line)?,
-        column: digits(column)?,
-        width: 1,
-    })
+    let digits =
+        |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    Some(Place { line: digits(line)?, column: digits(column)?, width: 1 })
 }
 
 fn schema_error(error: &SchemaError, place: Option<Place>, names: &Names) -> Error {
     match error {
-        SchemaError::FieldNotFound {
-            field,
-            valid_fields,
-        } => {
-            let valid: Vec<String> = valid_fields
-                .iter()
-                .map(|column| column.name.clone())
-                .collect();
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let valid: Vec<String> =
+                valid_fields.iter().map(|column| column.name.clone()).collect();
             // Without a FROM clause nothing is valid; then say what is missing.
             if valid.is_empty() && names.columns.contains(&field.name) {
                 return sql(
@@ -168,42 +139,24 @@ fn schema_error(error: &SchemaError, place: Option<Place>, names: &Names) -> Err
                     None,
                 );
             }
-            let relation = field
-                .relation
-                .as_ref()
-                .map(|relation| format!(" in {}", relation.table()));
-            let message = format!(
-                "no column \"{}\"{}",
-                field.name,
-                relation.unwrap_or_default()
-            );
-            sql(
-                message,
-                place,
-                closest(&field.name, valid.iter().map(String::as_str)),
-            )
+            let relation =
+                field.relation.as_ref().map(|relation| format!(" in {}", relation.table()));
+            let message = format!("no column \"{}\"{}", field.name, relation.unwrap_or_default());
+            sql(message, place, closest(&field.name, valid.iter().map(String::as_str)))
         }
         SchemaError::AmbiguousReference { field } => sql(
-            format!(
-                "column \"{}\" is in several tables; write table.{}",
-                field.name, field.name
-            ),
+            format!("column \"{}\" is in several tables; write table.{}", field.name, field.name),
             place,
             None,
         ),
-        other => sql(
-            lower_first(&first_sentence(&other.to_string())),
-            place,
-            None,
-        ),
+        other => sql(lower_first(&first_sentence(&other.to_string())), place, None),
     }
 }
 
 fn plan_message(text: &str, names: &Names) -> (String, Option<String>) {
     let text = strip_prefixes(text);
-    if let Some(table) = text
-        .strip_prefix("table '")
-        .and_then(|rest| rest.strip_suffix("' not found"))
+    if let Some(table) =
+        text.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
     {
         let table = table.rsplit('.').next().unwrap_or(table);
         return (
@@ -251,10 +204,7 @@ fn strip_prefixes(mut text: &str) -> &str {
 /// One line, without a full stop at its end.
 fn first_sentence(text: &str) -> String {
     let line = strip_prefixes(text).lines().next().unwrap_or_default();
-    let line = line
-        .split(". This issue was likely caused")
-        .next()
-        .unwrap_or(line);
+    let line = line.split(". This issue was likely caused").next().unwrap_or(line);
     line.trim().trim_end_matches('.').to_string()
 }
 
@@ -309,11 +259,7 @@ mod tests {
     fn a_slip_of_the_finger_finds_its_name_and_noise_does_not() {
         let names = ["comm", "syscall", "duration_ns", "pid"];
         let check = |typed: &str, expected: Option<&str>| {
-            assert_eq!(
-                closest(typed, names.into_iter()).as_deref(),
-                expected,
-                "{typed}"
-            );
+            assert_eq!(closest(typed, names.into_iter()).as_deref(), expected, "{typed}");
         };
         check("com", Some("comm"));
         check("sycsall", Some("syscall"));
@@ -329,17 +275,7 @@ mod tests {
         ) else {
             panic!("an SQL error");
         };
-        assert_eq!(
-            message,
-            "SQL syntax: expected: an expression, found: FROM at line 1, column 8"
-        );
-        assert_eq!(
-            place,
-            Some(Place {
-                line: 1,
-                column: 8,
-                width: 4
-            })
-        );
+        assert_eq!(message, "SQL syntax: expected: an expression, found: FROM at line 1, column 8");
+        assert_eq!(place, Some(Place { line: 1, column: 8, width: 4 }));
     }
 }

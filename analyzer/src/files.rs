@@ -42,23 +42,15 @@ pub struct FilesTable {
 impl FilesTable {
     /// The table of `files`. What a file lacks of `schema` is NULL, what it has beyond is left out.
     pub fn new(schema: SchemaRef, files: &[PathBuf]) -> FilesTable {
-        FilesTable {
-            schema,
-            files: files.to_vec(),
-            footers: OnceCell::new(),
-        }
+        FilesTable { schema, files: files.to_vec(), footers: OnceCell::new() }
     }
 
     async fn read_footers(&self, session: &dyn Session) -> Result<Vec<PartitionedFile>> {
         let format = ParquetFormat::default();
-        let store = session
-            .runtime_env()
-            .object_store(ObjectStoreUrl::local_filesystem())?;
+        let store = session.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
         // Boxed: the compiler cannot see that borrowed futures of a closure fit every lifetime.
-        let files = self
-            .files
-            .iter()
-            .map(|path| self.footer(path, &format, &store, session).boxed());
+        let files =
+            self.files.iter().map(|path| self.footer(path, &format, &store, session).boxed());
         let files = futures::stream::iter(files.collect::<Vec<_>>());
         files.buffered(FOOTERS_AT_ONCE).try_collect().await
     }
@@ -71,9 +63,8 @@ impl FilesTable {
         session: &dyn Session,
     ) -> Result<PartitionedFile> {
         let file = PartitionedFile::from(meta(path).map_err(|error| unreadable(path, &error))?);
-        let statistics = format
-            .infer_stats(session, store, self.schema.clone(), &file.object_meta)
-            .await;
+        let statistics =
+            format.infer_stats(session, store, self.schema.clone(), &file.object_meta).await;
         let statistics =
             statistics.map_err(|error| unreadable(path, &error.find_root().strip_backtrace()))?;
         Ok(file.with_statistics(Arc::new(statistics)))
@@ -85,13 +76,7 @@ fn meta(path: &Path) -> std::io::Result<ObjectMeta> {
     let location =
         StorePath::from_absolute_path(path.canonicalize()?).map_err(std::io::Error::other)?;
     let last_modified = metadata.modified()?.into();
-    Ok(ObjectMeta {
-        location,
-        last_modified,
-        size: metadata.len(),
-        e_tag: None,
-        version: None,
-    })
+    Ok(ObjectMeta { location, last_modified, size: metadata.len(), e_tag: None, version: None })
 }
 
 fn unreadable(path: &Path, reason: &dyn ToString) -> DataFusionError {
@@ -131,10 +116,7 @@ impl TableProvider for FilesTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let files = self
-            .footers
-            .get_or_try_init(|| self.read_footers(session))
-            .await?;
+        let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
         let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let statistics = Statistics::try_merge_iter(statistics, &self.schema)?;
         let format = ParquetFormat::default();
@@ -152,8 +134,5 @@ impl TableProvider for FilesTable {
 /// The files in at most `count` groups, each a stretch of the list.
 fn stretches(files: &[PartitionedFile], count: usize) -> Vec<FileGroup> {
     let length = files.len().div_ceil(count.max(1)).max(1);
-    files
-        .chunks(length)
-        .map(|files| FileGroup::new(files.to_vec()))
-        .collect()
+    files.chunks(length).map(|files| FileGroup::new(files.to_vec())).collect()
 }

@@ -93,15 +93,8 @@ struct ConcatExec {
 impl ConcatExec {
     fn new(input: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> ConcatExec {
         // The properties of the operator it stands in for: one partition, no promised sort order.
-        let properties = CoalescePartitionsExec::new(input.clone())
-            .properties()
-            .clone();
-        ConcatExec {
-            input,
-            fetch,
-            properties,
-            metrics: ExecutionPlanMetricsSet::new(),
-        }
+        let properties = CoalescePartitionsExec::new(input.clone()).properties().clone();
+        ConcatExec { input, fetch, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 }
 
@@ -138,10 +131,7 @@ impl ExecutionPlan for ConcatExec {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(ConcatExec::new(
-            children.swap_remove(0),
-            self.fetch,
-        )))
+        Ok(Arc::new(ConcatExec::new(children.swap_remove(0), self.fetch)))
     }
 
     fn execute(

@@ -3,9 +3,9 @@
 //! The engine's asynchronous calls end here: what is public blocks, is not generic, and hands out
 //! Arrow batches, so that changing a caller does not compile the engine again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -67,7 +67,7 @@ impl Default for SessionOptions {
 /// Traces opened for queries.
 pub struct Session {
     context: SessionContext,
-    runtime: Background,
+    runtime: Mutex<Background>,
     traces: Vec<Trace>,
     names: Vec<String>,
     tables: Vec<TableInfo>,
@@ -84,20 +84,18 @@ pub struct Query {
 impl Session {
     /// Opens `traces` as one data set.
     pub fn open(traces: Vec<Trace>, options: SessionOptions) -> Result<Session, Error> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("query")
-            .build()
-            .map_err(|error| Error::Run(format!("cannot start threads: {error}")))?;
+        let runtime = Background::start()?;
         let mut context = context(&options)?;
         let names = tables::trace_names(&traces);
-        runtime.block_on(tables::register(&context, &traces, &names))?;
-        let tables = runtime.block_on(tables::describe(&context))?;
+        runtime.handle().block_on(tables::register(&context, &traces, &names))?;
+        let tables = runtime.handle().block_on(tables::describe(&context))?;
         let functions = function_names(&context);
         if options.allow_files {
             context = context.enable_url_table();
         }
-        Ok(Session { context, runtime: Background(Some(runtime)),
+        Ok(Session {
+            context,
+            runtime: Mutex::new(runtime),
             traces,
             names,
             tables,
@@ -123,26 +121,18 @@ impl Session {
 
     /// Parses SQL of any number of statements, separated by semicolons.
     pub fn parse(&self, sql: &str) -> Result<Vec<Query>, Error> {
-        let parser = DFParserBuilder::new(sql)
-            .with_dialect(&GenericDialect {})
-            .build();
+        let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
         let statements = parser.and_then(|mut parser| parser.parse_statements());
         let statements =
             statements.map_err(|error| diagnose::planning(&error, &self.all_names()))?;
-        Ok(statements
-            .into_iter()
-            .map(|statement| Query { statement })
-            .collect())
+        Ok(statements.into_iter().map(|statement| Query { statement }).collect())
     }
 
     /// Runs SQL of one statement.
     pub fn sql(&self, sql: &str) -> Result<Rows, Error> {
         match self.parse(sql)?.as_slice() {
             [query] => self.run(query),
-            [] => Err(Error::Sql {
-                message: "there is no SQL".into(),
-                place: None,
-            }),
+            [] => Err(Error::Sql { message: "there is no SQL".into(), place: None }),
             _ => Err(Error::Sql {
                 message: "only one statement is possible here".into(),
                 place: None,
@@ -152,15 +142,12 @@ impl Session {
 
     /// Starts a query. Rows come as they are asked for.
     pub fn run(&self, query: &Query) -> Result<Rows, Error> {
-        self.interrupt.store(false, Ordering::Relaxed);
         refuse_writes(&query.statement)?;
+        let runtime = self.runtime()?;
         let wrong = |error| diagnose::planning(&error, &self.all_names());
-        let (stream, scans) = self.runtime().block_on(async {
+        let (stream, scans) = runtime.block_on(async {
             let state = self.context.state();
-            let plan = state
-                .statement_to_plan(query.statement.clone())
-                .await
-                .map_err(wrong)?;
+            let plan = state.statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
             let only_reads = SQLOptions::new()
                 .with_allow_ddl(false)
                 .with_allow_dml(false)
@@ -168,11 +155,8 @@ impl Session {
             only_reads.verify_plan(&plan).map_err(wrong)?;
             let plan = state.optimize(&plan).map_err(wrong)?;
             let scans = self.scans(&plan);
-            let physical = state
-                .query_planner()
-                .create_physical_plan(&plan, &state)
-                .await
-                .map_err(wrong)?;
+            let physical =
+                state.query_planner().create_physical_plan(&plan, &state).await.map_err(wrong)?;
             let stream = execute_stream(physical, state.task_ctx())
                 .map_err(|error| diagnose::running(&error))?;
             Ok::<_, Error>((stream, scans))
@@ -180,13 +164,18 @@ impl Session {
         let schema = plain_schema(&stream.schema());
         let (sender, batches) = std::sync::mpsc::channel();
         let room = Arc::new(Semaphore::new(BATCHES_AHEAD));
-        let task = self.runtime().spawn(send_all(stream, sender, room.clone()));
+        let task = runtime.spawn(send_all(stream, sender, room.clone()));
         let interrupt = self.interrupt.clone();
         Ok(Rows { schema, scans, batches, room, task, is_done: false, interrupt })
     }
 
-    fn runtime(&self) -> &Handle {
-        self.runtime.handle()
+    /// Threads for the next query. Those of an interrupted one may be busy with it for long.
+    fn runtime(&self) -> Result<Handle, Error> {
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.interrupt.swap(false, Ordering::Relaxed) {
+            *runtime = Background::start()?;
+        }
+        Ok(runtime.handle().clone())
     }
 
     /// What the tables lack that a query reads.
@@ -235,11 +224,7 @@ impl Session {
             .collect();
         columns.sort();
         columns.dedup();
-        Names {
-            tables,
-            columns,
-            functions: self.functions.clone(),
-        }
+        Names { tables, columns, functions: self.functions.clone() }
     }
 }
 
@@ -247,6 +232,14 @@ impl Session {
 struct Background(Option<Runtime>);
 
 impl Background {
+    fn start() -> Result<Background, Error> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("query").build();
+        runtime
+            .map(|runtime| Background(Some(runtime)))
+            .map_err(|error| Error::Run(format!("cannot start threads: {error}")))
+    }
+
     fn handle(&self) -> &Handle {
         self.0.as_ref().map(Runtime::handle).expect("there until dropped")
     }
@@ -302,11 +295,7 @@ fn function_names(context: &SessionContext) -> Vec<String> {
 /// Refuses by the first word what could do more than read; the plan is verified as well.
 fn refuse_writes(statement: &Statement) -> Result<(), Error> {
     let refused = |text: String| {
-        let word = text
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_uppercase();
+        let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
         Err(Error::NotAllowed(word))
     };
     match statement {
@@ -345,7 +334,11 @@ enum Message {
 }
 
 /// Sends what `stream` yields until it ends, fails, or nobody listens.
-async fn send_all(mut stream: SendableRecordBatchStream, sender: Sender<Message>, room: Arc<Semaphore>) {
+async fn send_all(
+    mut stream: SendableRecordBatchStream,
+    sender: Sender<Message>,
+    room: Arc<Semaphore>,
+) {
     while let Some(batch) = stream.next().await {
         let is_last = batch.is_err();
         let batch = batch.map_err(|error| diagnose::running(&error));
@@ -389,7 +382,9 @@ impl Iterator for Rows {
                 Ok(Message::End) => self.is_done = true,
                 Err(RecvTimeoutError::Disconnected) => {
                     self.is_done = true;
-                    return Some(Err(Error::Run("the query ended before all rows were there".into())));
+                    return Some(Err(Error::Run(
+                        "the query ended before all rows were there".into(),
+                    )));
                 }
             }
         }

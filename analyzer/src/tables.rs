@@ -95,23 +95,17 @@ async fn register_trace(
         let columns = reading_schema(&schema::arrow::schema(table));
         let provider = Arc::new(FilesTable::new(columns, trace.files(table.name)));
         let name = files_name(table.name, views);
-        schema
-            .register_table(name, provider)
-            .map_err(|error| broken(table.name, error))?;
+        schema.register_table(name, provider).map_err(|error| broken(table.name, error))?;
     }
     let mut state = context.state();
     state.config_mut().options_mut().catalog.default_schema = schema_name.to_string();
     for function in functions::all(arch(trace)) {
-        state
-            .register_udf(function)
-            .map_err(|error| broken("functions", error))?;
+        state.register_udf(function).map_err(|error| broken("functions", error))?;
     }
     let mut waiting: Vec<&View> = views.iter().collect();
     while !waiting.is_empty() {
-        let (ready, blocked): (Vec<&View>, Vec<&View>) = waiting
-            .iter()
-            .copied()
-            .partition(|view| is_ready(view, &waiting, &state));
+        let (ready, blocked): (Vec<&View>, Vec<&View>) =
+            waiting.iter().copied().partition(|view| is_ready(view, &waiting, &state));
         if ready.is_empty() {
             return Err(Error::View {
                 name: waiting[0].name.into(),
@@ -144,26 +138,17 @@ fn is_ready(view: &View, waiting: &[&View], state: &SessionState) -> bool {
     };
     !waiting.iter().any(|other| {
         other.name != view.name
-            && references
-                .iter()
-                .any(|reference| reference.table() == other.name)
+            && references.iter().any(|reference| reference.table() == other.name)
     })
 }
 
 /// For each table the union over the traces, with the trace's name in front.
 async fn register_unions(context: &SessionContext, names: &[String]) -> Result<(), Error> {
     let public = sql_schema(context, PUBLIC)?;
-    let tables = names
-        .first()
-        .map(|name| sql_schema(context, name))
-        .transpose()?;
+    let tables = names.first().map(|name| sql_schema(context, name)).transpose()?;
     for table in tables.iter().flat_map(|schema| schema.table_names()) {
-        let plan = union(context, names, &table)
-            .await
-            .map_err(|error| broken(&table, error))?;
-        public
-            .register_table(table.clone(), plan)
-            .map_err(|error| broken(&table, error))?;
+        let plan = union(context, names, &table).await.map_err(|error| broken(&table, error))?;
+        public.register_table(table.clone(), plan).map_err(|error| broken(&table, error))?;
     }
     Ok(())
 }
@@ -182,10 +167,7 @@ async fn union(
             .fields()
             .iter()
             .map(|field| {
-                col(datafusion::common::Column::new(
-                    Some(reference.clone()),
-                    field.name(),
-                ))
+                col(datafusion::common::Column::new(Some(reference.clone()), field.name()))
             })
             .collect();
         let label = lit(ScalarValue::Utf8View(Some(name.clone()))).alias(TRACE_COLUMN);
@@ -196,9 +178,7 @@ async fn union(
             None => one,
         });
     }
-    let plan = all
-        .ok_or_else(|| DataFusionError::Plan("no trace".into()))?
-        .build()?;
+    let plan = all.ok_or_else(|| DataFusionError::Plan("no trace".into()))?.build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
@@ -211,9 +191,7 @@ fn sql_schema(context: &SessionContext, name: &str) -> Result<Arc<dyn SchemaProv
         return Ok(schema);
     }
     let schema: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
-    catalog
-        .register_schema(name, schema.clone())
-        .map_err(|error| broken(name, error))?;
+    catalog.register_schema(name, schema.clone()).map_err(|error| broken(name, error))?;
     Ok(schema)
 }
 
@@ -231,10 +209,7 @@ fn reading_schema(schema: &Schema) -> SchemaRef {
 }
 
 fn broken(name: &str, error: DataFusionError) -> Error {
-    Error::View {
-        name: name.to_string(),
-        reason: error.strip_backtrace(),
-    }
+    Error::View { name: name.to_string(), reason: error.strip_backtrace() }
 }
 
 /// A table or view for people.
@@ -267,10 +242,7 @@ pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error>
     let public = sql_schema(context, PUBLIC)?;
     let mut tables = BTreeMap::new();
     for name in public.table_names() {
-        let provider = public
-            .table(&name)
-            .await
-            .map_err(|error| broken(&name, error))?;
+        let provider = public.table(&name).await.map_err(|error| broken(&name, error))?;
         let Some(provider) = provider else { continue };
         let view = views.iter().find(|view| view.name == name);
         let raw = name.strip_suffix("_segments").unwrap_or(&name);
@@ -309,15 +281,7 @@ pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error>
             (None, Some(table)) => format!("One row per {}.", table.doc),
             (None, None) => String::new(),
         };
-        tables.insert(
-            name.clone(),
-            TableInfo {
-                name,
-                doc,
-                is_view: view.is_some(),
-                columns,
-            },
-        );
+        tables.insert(name.clone(), TableInfo { name, doc, is_view: view.is_some(), columns });
     }
     Ok(tables.into_values().collect())
 }

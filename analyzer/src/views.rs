@@ -27,21 +27,15 @@ pub fn all() -> Vec<View> {
 }
 
 fn parse(name: &'static str, sql: &'static str) -> View {
-    let mut view = View {
-        name,
-        title: String::new(),
-        doc: String::new(),
-        columns: Vec::new(),
-        sql,
-    };
+    let mut view =
+        View { name, title: String::new(), doc: String::new(), columns: Vec::new(), sql };
     let header = sql.lines().map_while(|line| line.strip_prefix("--"));
     for line in header.map(str::trim) {
         if let Some(title) = line.strip_prefix("# ") {
             view.title = title.to_string();
         } else if let Some(column) = line.strip_prefix("@column ") {
             let (name, doc) = column.trim().split_once(' ').unwrap_or((column.trim(), ""));
-            view.columns
-                .push((name.to_string(), doc.trim().to_string()));
+            view.columns.push((name.to_string(), doc.trim().to_string()));
         } else {
             if !view.doc.is_empty() {
                 view.doc.push(' ');

@@ -15,10 +15,7 @@ fn open(paths: &[&Path]) -> Session {
 }
 
 fn open_with(paths: &[&Path], options: SessionOptions) -> Session {
-    let traces = paths
-        .iter()
-        .map(|path| Trace::open(path).unwrap())
-        .collect();
+    let traces = paths.iter().map(|path| Trace::open(path).unwrap()).collect();
     Session::open(traces, options).unwrap()
 }
 
@@ -32,9 +29,7 @@ fn small() -> (tempfile::TempDir, Session) {
 
 /// The rows as text: columns by `|`, NULL as nothing.
 fn rows(session: &Session, sql: &str) -> Vec<String> {
-    let result = session
-        .sql(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let result = session.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut lines = Vec::new();
     for batch in result {
         let batch = batch.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -45,10 +40,8 @@ fn rows(session: &Session, sql: &str) -> Vec<String> {
             .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
             .collect();
         for row in 0..batch.num_rows() {
-            let cells: Vec<String> = columns
-                .iter()
-                .map(|column| column.value(row).to_string())
-                .collect();
+            let cells: Vec<String> =
+                columns.iter().map(|column| column.value(row).to_string()).collect();
             lines.push(cells.join("|"));
         }
     }
@@ -56,10 +49,7 @@ fn rows(session: &Session, sql: &str) -> Vec<String> {
 }
 
 fn message(session: &Session, sql: &str) -> String {
-    match session
-        .sql(sql)
-        .map(|rows| rows.collect::<Result<Vec<_>, _>>())
-    {
+    match session.sql(sql).map(|rows| rows.collect::<Result<Vec<_>, _>>()) {
         Ok(Ok(_)) => panic!("{sql}: it worked"),
         Ok(Err(error)) | Err(error) => error.to_string(),
     }
@@ -73,14 +63,8 @@ fn segments_are_one_table_in_their_order() {
         "SELECT syscall, ret FROM syscalls",
         &["openat|3", "read|42", "openat|-2", "read|0", "unlink|0"],
     );
-    check(
-        "SELECT comm, count(*) FROM syscalls GROUP BY comm",
-        &["sh|1", "cat|4"],
-    );
-    check(
-        "SELECT count(*) FROM syscalls WHERE ts >= '2026-11-22T17:44:20Z'",
-        &["2"],
-    );
+    check("SELECT comm, count(*) FROM syscalls GROUP BY comm", &["sh|1", "cat|4"]);
+    check("SELECT count(*) FROM syscalls WHERE ts >= '2026-11-22T17:44:20Z'", &["2"]);
     check("SELECT count(*) FROM migrations", &["0"]);
 }
 
@@ -88,14 +72,8 @@ fn segments_are_one_table_in_their_order() {
 fn a_process_of_several_segments_is_one_row() {
     let (_folder, session) = small();
     let sql = "SELECT pid, comm, exe, exit_code, duration_ns FROM processes ORDER BY pid";
-    assert_eq!(
-        rows(&session, sql),
-        ["70|sh|/bin/sh|0|9000000000", "80|cat|||"]
-    );
-    assert_eq!(
-        rows(&session, "SELECT count(*) FROM processes_segments"),
-        ["3"]
-    );
+    assert_eq!(rows(&session, sql), ["70|sh|/bin/sh|0|9000000000", "80|cat|||"]);
+    assert_eq!(rows(&session, "SELECT count(*) FROM processes_segments"), ["3"]);
 }
 
 #[test]
@@ -104,11 +82,7 @@ fn relative_paths_are_made_absolute_where_the_directory_is_known() {
     let sql = "SELECT operation, path, error FROM files ORDER BY ts";
     assert_eq!(
         rows(&session, sql),
-        [
-            "open|/root/etc/passwd|",
-            "open|/none|ENOENT",
-            "unlink|/tmp/x\u{1b}[31mred|"
-        ]
+        ["open|/root/etc/passwd|", "open|/none|ENOENT", "unlink|/tmp/x\u{1b}[31mred|"]
     );
 }
 
@@ -116,10 +90,7 @@ fn relative_paths_are_made_absolute_where_the_directory_is_known() {
 fn events_of_all_tables_are_lines_of_text() {
     let (_folder, session) = small();
     assert_eq!(
-        rows(
-            &session,
-            "SELECT kind, comm, text FROM events ORDER BY ts, kind"
-        ),
+        rows(&session, "SELECT kind, comm, text FROM events ORDER BY ts, kind"),
         [
             "fork|sh|fork -> 80",
             "exec|sh|exec /bin/cat [cat x]",
@@ -138,35 +109,20 @@ fn events_of_all_tables_are_lines_of_text() {
 fn views_document_the_columns_they_have() {
     let (_folder, session) = small();
     for view in analyzer::views() {
-        let table = session
-            .tables()
-            .iter()
-            .find(|table| table.name == view.name)
-            .unwrap();
-        let planned: Vec<&str> = table
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let table = session.tables().iter().find(|table| table.name == view.name).unwrap();
+        let planned: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         let documented: Vec<&str> = view.columns.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(documented, planned, "{}", view.name);
     }
     for table in session.tables() {
         assert!(table.doc.starts_with("One row per "), "{}", table.name);
-        assert!(
-            table.columns.iter().all(|column| !column.doc.is_empty()),
-            "{}",
-            table.name
-        );
+        assert!(table.columns.iter().all(|column| !column.doc.is_empty()), "{}", table.name);
     }
 }
 
 #[test]
 fn every_event_table_is_in_the_view_of_events() {
-    let events = analyzer::views()
-        .into_iter()
-        .find(|view| view.name == "events")
-        .unwrap();
+    let events = analyzer::views().into_iter().find(|view| view.name == "events").unwrap();
     let event_tables = schema::tables::TABLES
         .iter()
         .filter(|table| matches!(table.source, schema::Source::Stream(_)));
@@ -183,25 +139,15 @@ fn every_event_table_is_in_the_view_of_events() {
 fn functions_do_what_their_documentation_says() {
     let (_folder, session) = small();
     let check = |sql, expected: &str| assert_eq!(rows(&session, sql), [expected], "{sql}");
-    check(
-        "SELECT human_bytes(1289748), human_duration(1234000), hex(31)",
-        "1.23 MiB|1.23 ms|0x1f",
-    );
+    check("SELECT human_bytes(1289748), human_duration(1234000), hex(31)", "1.23 MiB|1.23 ms|0x1f");
     check("SELECT human_bytes(NULL) IS NULL", "true");
     check(
         "SELECT syscall_arg(syscall, 'dirfd', arg0, arg1, arg2, arg3, arg4, arg5) FROM syscalls WHERE ret = 3",
         "-100",
     );
-    check(
-        "SELECT syscall_arg('read', 'zebra', 1, 2, 3, 4, 5, 6) IS NULL",
-        "true",
-    );
+    check("SELECT syscall_arg('read', 'zebra', 1, 2, 3, 4, 5, 6) IS NULL", "true");
     for function in analyzer::FUNCTIONS {
-        assert!(
-            session.functions().contains(&function.name.to_string()),
-            "{}",
-            function.name
-        );
+        assert!(session.functions().contains(&function.name.to_string()), "{}", function.name);
     }
 }
 
@@ -219,35 +165,18 @@ fn several_traces_are_one_data_set_with_a_column_for_the_trace() {
     );
     let session = open(&[&a, &b]);
     let check = |sql, expected: &[&str]| assert_eq!(rows(&session, sql), expected, "{sql}");
-    check(
-        "SELECT trace, count(*) FROM syscalls GROUP BY trace",
-        &["trace|5", "trace-2|1"],
-    );
-    check(
-        "SELECT trace, text FROM events WHERE comm = 'x'",
-        &["trace-2|close(3) = 0"],
-    );
-    check(
-        "SELECT count(*) FROM processes WHERE trace = 'trace'",
-        &["2"],
-    );
+    check("SELECT trace, count(*) FROM syscalls GROUP BY trace", &["trace|5", "trace-2|1"]);
+    check("SELECT trace, text FROM events WHERE comm = 'x'", &["trace-2|close(3) = 0"]);
+    check("SELECT count(*) FROM processes WHERE trace = 'trace'", &["2"]);
     check("SELECT count(*) FROM \"trace-2\".syscalls", &["1"]);
     let gaps = |sql| notes(&session, sql);
-    assert_eq!(
-        gaps("SELECT count(*) FROM offcpu"),
-        ["trace-2: offcpu was not recorded"]
-    );
+    assert_eq!(gaps("SELECT count(*) FROM offcpu"), ["trace-2: offcpu was not recorded"]);
 }
 
 fn notes(session: &Session, sql: &str) -> Vec<String> {
     let mut result = session.sql(sql).unwrap();
     result.by_ref().for_each(|batch| drop(batch.unwrap()));
-    session
-        .notes(&result)
-        .unwrap()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    session.notes(&result).unwrap().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -263,10 +192,7 @@ fn answers_say_what_they_lack() {
         "SELECT count(*), comm FROM syscalls GROUP BY comm",
         &["syscalls: 1 of 6 events were lost (ebrec verify)"],
     );
-    check(
-        "SELECT * FROM files",
-        &["syscalls: 1 of 6 events were lost (ebrec verify)"],
-    );
+    check("SELECT * FROM files", &["syscalls: 1 of 6 events were lost (ebrec verify)"]);
     check("SELECT count(*) FROM processes", &[]);
     check("SELECT * FROM offcpu", &["offcpu was not recorded"]);
     check("SELECT * FROM events WHERE kind = 'exec'", &[]);
@@ -281,21 +207,12 @@ fn a_query_only_reads() {
         ("CREATE TABLE t (x INT)".to_string(), "CREATE"),
         ("CREATE VIEW v AS SELECT 1".into(), "CREATE"),
         (
-            format!(
-                "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{}'",
-                file.display()
-            ),
+            format!("CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{}'", file.display()),
             "CREATE",
         ),
         (format!("COPY syscalls TO '{}'", file.display()), "COPY"),
-        (
-            format!("EXPLAIN ANALYZE COPY syscalls TO '{}'", file.display()),
-            "COPY",
-        ),
-        (
-            "INSERT INTO syscalls SELECT * FROM syscalls".into(),
-            "INSERT",
-        ),
+        (format!("EXPLAIN ANALYZE COPY syscalls TO '{}'", file.display()), "COPY"),
+        ("INSERT INTO syscalls SELECT * FROM syscalls".into(), "INSERT"),
         ("DROP TABLE syscalls".into(), "DROP"),
         ("DELETE FROM syscalls".into(), "DELETE"),
         ("SET datafusion.execution.batch_size = 1".into(), "SET"),
@@ -316,28 +233,12 @@ fn files_are_read_only_when_that_was_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small");
     synthetic::small(&path);
-    let sql = format!(
-        "SELECT count(*) FROM '{}'",
-        path.join("syscalls/000001.parquet").display()
-    );
+    let sql = format!("SELECT count(*) FROM '{}'", path.join("syscalls/000001.parquet").display());
     let session = open(&[&path]);
-    assert!(
-        message(&session, &sql).starts_with("no table "),
-        "{}",
-        message(&session, &sql)
-    );
-    let session = open_with(
-        &[&path],
-        SessionOptions {
-            allow_files: true,
-            ..Default::default()
-        },
-    );
+    assert!(message(&session, &sql).starts_with("no table "), "{}", message(&session, &sql));
+    let session = open_with(&[&path], SessionOptions { allow_files: true, ..Default::default() });
     assert_eq!(rows(&session, &sql), ["3"]);
-    assert_eq!(
-        message(&session, "DROP TABLE syscalls"),
-        "query only reads: DROP is not allowed"
-    );
+    assert_eq!(message(&session, "DROP TABLE syscalls"), "query only reads: DROP is not allowed");
 }
 
 #[test]
@@ -348,11 +249,7 @@ fn mistakes_are_explained_where_they_are() {
             panic!("{sql}: an SQL error")
         };
         assert_eq!(message, expected, "{sql}");
-        assert_eq!(
-            place.map(|place| (place.line, place.column, place.width)),
-            at,
-            "{sql}"
-        );
+        assert_eq!(place.map(|place| (place.line, place.column, place.width)), at, "{sql}");
     };
     check(
         "SELECT com FROM syscalls",
@@ -395,10 +292,8 @@ fn results_do_not_depend_on_timing() {
     for segment in 1..=6 {
         let rows: Vec<_> = (0..2_000)
             .map(|n| {
-                let (upid, name) = (
-                    (n * 7 + segment) % 97,
-                    ["read", "write", "openat", "close"][n as usize % 4],
-                );
+                let (upid, name) =
+                    ((n * 7 + segment) % 97, ["read", "write", "openat", "close"][n as usize % 4]);
                 let ts = format!("2026-11-22T17:44:{:02}.{:09}Z", 10 + segment, n * 1_000);
                 synthetic::call(
                     &ts,
@@ -427,13 +322,7 @@ fn results_do_not_depend_on_timing() {
         let expected = rows(&open(&[&path]), sql);
         assert!(!expected.is_empty());
         for partitions in [1, 2, 4, 8, 8, 8, 8] {
-            let session = open_with(
-                &[&path],
-                SessionOptions {
-                    partitions,
-                    ..Default::default()
-                },
-            );
+            let session = open_with(&[&path], SessionOptions { partitions, ..Default::default() });
             for _ in 0..5 {
                 // Sketches, and the order of equal rows, depend on the number of partitions.
                 let found = rows(&session, sql);

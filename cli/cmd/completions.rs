@@ -17,12 +17,7 @@ pub struct Args {
 /// Prints the script.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut crate::args::Cli::command(),
-        "ebrec",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, &mut crate::args::Cli::command(), "ebrec", &mut script);
     output::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -27,6 +27,13 @@ pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let works = checks.iter().all(|check| check.state != State::Bad);
-    println!("\n{}", if works { "This machine can record." } else { "This machine cannot record yet: see the lines with NO." });
+    println!(
+        "\n{}",
+        if works {
+            "This machine can record."
+        } else {
+            "This machine cannot record yet: see the lines with NO."
+        }
+    );
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -37,10 +37,7 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
     let folder = Folder::open(traces::only(args.trace.as_ref(), paths)?)?;
     let manifest = folder.manifest()?;
     if folder.is_live() {
-        bail!(
-            "{} is being recorded right now: stop that recording first",
-            folder.path().display()
-        );
+        bail!("{} is being recorded right now: stop that recording first", folder.path().display());
     }
     let target = match &args.output {
         Some(path) => {
@@ -53,18 +50,11 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
     let _lock = target.lock()?;
     let done = target.segments_encoded()?;
     let spools = folder.spools()?;
-    let wanted: Vec<u64> = spools
-        .iter()
-        .copied()
-        .filter(|number| args.again || !done.contains(number))
-        .collect();
+    let wanted: Vec<u64> =
+        spools.iter().copied().filter(|number| args.again || !done.contains(number)).collect();
     let mut out = output::stdout();
     if wanted.is_empty() {
-        let why = if spools.is_empty() {
-            "there are no spools"
-        } else {
-            "all spools are encoded"
-        };
+        let why = if spools.is_empty() { "there are no spools" } else { "all spools are encoded" };
         writeln!(out, "Nothing to encode: {why}.")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -83,17 +73,9 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
 fn report(encoded: &Encoded, out: &mut dyn Write) -> Result<()> {
     let rows: u64 = encoded.tables.iter().map(|table| table.rows).sum();
     let bytes: u64 = encoded.tables.iter().map(|table| table.bytes).sum();
-    writeln!(
-        out,
-        "segment {}: {rows} rows, {}",
-        encoded.segment,
-        human::bytes(bytes as i64)
-    )?;
+    writeln!(out, "segment {}: {rows} rows, {}", encoded.segment, human::bytes(bytes as i64))?;
     if encoded.unknown > 0 {
-        eprintln!(
-            "note: {} records are of kinds that only a newer ebrec knows",
-            encoded.unknown
-        );
+        eprintln!("note: {} records are of kinds that only a newer ebrec knows", encoded.unknown);
     }
     if encoded.torn_bytes > 0 {
         eprintln!(

@@ -84,13 +84,7 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
 
 fn size(trace: &Trace, table: &'static schema::Table) -> Result<TableSize> {
     let is_of_events = matches!(table.source, Source::Stream(_));
-    let mut size = TableSize {
-        name: table.name,
-        rows: 0,
-        bytes: 0,
-        span: None,
-        is_of_events,
-    };
+    let mut size = TableSize { name: table.name, rows: 0, bytes: 0, span: None, is_of_events };
     for path in trace.files(table.name) {
         let unreadable = || format!("cannot read {}", path.display());
         let file = File::open(path).with_context(unreadable)?;
@@ -98,10 +92,7 @@ fn size(trace: &Trace, table: &'static schema::Table) -> Result<TableSize> {
         let reader = SerializedFileReader::new(file).with_context(unreadable)?;
         for group in reader.metadata().row_groups() {
             size.rows += u64::try_from(group.num_rows()).unwrap_or(0);
-            let ts = group
-                .columns()
-                .iter()
-                .find(|column| column.column_path().string() == "ts");
+            let ts = group.columns().iter().find(|column| column.column_path().string() == "ts");
             if let Some(Statistics::Int64(statistics)) = ts.and_then(|ts| ts.statistics())
                 && let (Some(first), Some(last)) = (statistics.min_opt(), statistics.max_opt())
             {
@@ -116,29 +107,20 @@ fn size(trace: &Trace, table: &'static schema::Table) -> Result<TableSize> {
 fn cost(trace: &Trace) -> Result<Cost> {
     let mut cost = Cost::default();
     for_each_batch(trace.files("cost"), |batch| {
-        let component = batch
-            .column_by_name("component")
-            .and_then(|column| column.as_string_opt::<i32>());
+        let component =
+            batch.column_by_name("component").and_then(|column| column.as_string_opt::<i32>());
         let number = |name: &str, row: usize| {
-            let column = batch
-                .column_by_name(name)?
-                .as_primitive_opt::<Int64Type>()?;
+            let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
             column.is_valid(row).then(|| column.value(row))
         };
-        for (row, component) in component
-            .iter()
-            .flat_map(|components| components.iter().enumerate())
+        for (row, component) in
+            component.iter().flat_map(|components| components.iter().enumerate())
         {
             if component == Some("recorder") {
-                cost.cpu_ns = cost
-                    .cpu_ns
-                    .saturating_add(number("cpu_ns", row).unwrap_or(0));
-                cost.duration_ns = cost
-                    .duration_ns
-                    .saturating_add(number("duration_ns", row).unwrap_or(0));
-                cost.memory_bytes = cost
-                    .memory_bytes
-                    .max(number("memory_bytes", row).unwrap_or(0));
+                cost.cpu_ns = cost.cpu_ns.saturating_add(number("cpu_ns", row).unwrap_or(0));
+                cost.duration_ns =
+                    cost.duration_ns.saturating_add(number("duration_ns", row).unwrap_or(0));
+                cost.memory_bytes = cost.memory_bytes.max(number("memory_bytes", row).unwrap_or(0));
             }
         }
     })?;
@@ -148,9 +130,8 @@ fn cost(trace: &Trace) -> Result<Cost> {
 fn lost(trace: &Trace) -> Result<i64> {
     let mut lost = 0i64;
     for_each_batch(trace.files("loss"), |batch| {
-        let column = batch
-            .column_by_name("lost")
-            .and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let column =
+            batch.column_by_name("lost").and_then(|column| column.as_primitive_opt::<Int64Type>());
         lost = lost.saturating_add(column.and_then(arrow::compute::sum).unwrap_or(0));
     })?;
     Ok(lost)
@@ -171,10 +152,7 @@ fn for_each_batch(paths: &[PathBuf], mut each: impl FnMut(&RecordBatch)) -> Resu
 
 /// Earliest and latest event.
 fn span(tables: &[TableSize]) -> Option<(i64, i64)> {
-    let spans = tables
-        .iter()
-        .filter(|table| table.is_of_events)
-        .filter_map(|table| table.span);
+    let spans = tables.iter().filter(|table| table.is_of_events).filter_map(|table| table.span);
     spans.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
 }
 
@@ -188,20 +166,8 @@ fn print(
     let manifest = trace.manifest();
     let mut lines = vec![
         ("trace", trace.name()),
-        (
-            "host",
-            format!(
-                "{}, Linux {}, {}",
-                manifest.host, manifest.kernel, manifest.arch
-            ),
-        ),
-        (
-            "recorded",
-            format!(
-                "{} by ebrec {}",
-                manifest.created, manifest.recorder_version
-            ),
-        ),
+        ("host", format!("{}, Linux {}, {}", manifest.host, manifest.kernel, manifest.arch)),
+        ("recorded", format!("{} by ebrec {}", manifest.created, manifest.recorder_version)),
         ("state", ending(trace).to_string()),
     ];
     if let Some(command) = &manifest.command {
@@ -209,29 +175,19 @@ fn print(
     }
     lines.push(("sources", manifest.sources.join(", ")));
     if let Some((first, last)) = span(tables) {
-        lines.push((
-            "events",
-            format!("{} to {} UTC", moment(first), moment(last)),
-        ));
+        lines.push(("events", format!("{} to {} UTC", moment(first), moment(last))));
         lines.push(("length", human::duration(last.saturating_sub(first))));
     }
     lines.push(("segments", trace.segments().len().to_string()));
     lines.push((
         "lost",
-        if lost == 0 {
-            "nothing".to_string()
-        } else {
-            format!("{lost} events (ebrec verify)")
-        },
+        if lost == 0 { "nothing".to_string() } else { format!("{lost} events (ebrec verify)") },
     ));
     if cost.duration_ns > 0 {
         let percent = cost.cpu_ns as f64 * 100.0 / cost.duration_ns as f64;
         lines.push((
             "cost",
-            format!(
-                "{percent:.1}% of a CPU, {} of memory",
-                human::bytes(cost.memory_bytes)
-            ),
+            format!("{percent:.1}% of a CPU, {} of memory", human::bytes(cost.memory_bytes)),
         ));
     }
     if manifest.redaction != "none" {
@@ -247,21 +203,11 @@ fn print(
 
 fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
     let columns = ["rows", "bytes", "bytes/row"].map(Column::number);
-    let columns: Vec<Column> = std::iter::once(Column::text("table"))
-        .chain(columns)
-        .collect();
+    let columns: Vec<Column> = std::iter::once(Column::text("table")).chain(columns).collect();
     let row = |name: &str, rows: u64, bytes: u64| {
-        let each = if rows == 0 {
-            "-".to_string()
-        } else {
-            format!("{:.1}", bytes as f64 / rows as f64)
-        };
-        vec![
-            name.to_string(),
-            rows.to_string(),
-            human::bytes(bytes as i64),
-            each,
-        ]
+        let each =
+            if rows == 0 { "-".to_string() } else { format!("{:.1}", bytes as f64 / rows as f64) };
+        vec![name.to_string(), rows.to_string(), human::bytes(bytes as i64), each]
     };
     let mut rows: Vec<Vec<String>> = tables
         .iter()
@@ -269,17 +215,8 @@ fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
         .map(|table| row(table.name, table.rows, table.bytes))
         .collect();
     let total = |count: fn(&TableSize) -> u64| tables.iter().map(count).sum();
-    rows.push(row(
-        "total",
-        total(|table| table.rows),
-        total(|table| table.bytes),
-    ));
-    Ok(Grid::write_all(
-        &columns,
-        &rows,
-        output::terminal_width(),
-        out,
-    )?)
+    rows.push(row("total", total(|table| table.rows), total(|table| table.bytes)));
+    Ok(Grid::write_all(&columns, &rows, output::terminal_width(), out)?)
 }
 
 fn ending(trace: &Trace) -> &'static str {

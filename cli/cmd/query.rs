@@ -76,34 +76,19 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
     if args.format.is_binary() && (is_terminal || is_interactive) {
         bail!("a terminal cannot show this format; write it to a file with -o FILE");
     }
-    let sql = if is_interactive {
-        None
-    } else {
-        Some(sql(&args)?)
-    };
+    let sql = if is_interactive { None } else { Some(sql(&args)?) };
     let memory_bytes = args.memory.saturating_mul(1 << 20);
-    let session_options = SessionOptions {
-        allow_files: args.allow_files,
-        memory_bytes,
-        ..Default::default()
-    };
+    let session_options =
+        SessionOptions { allow_files: args.allow_files, memory_bytes, ..Default::default() };
     let interrupt = session_options.interrupt.clone();
     let session = Session::open(traces::open(paths)?, session_options)?;
     let options = Options {
         format: args.format,
         is_raw: args.raw,
         rows_max: Some(args.rows).filter(|rows| *rows > 0),
-        width: if is_terminal {
-            output::terminal_width()
-        } else {
-            None
-        },
+        width: if is_terminal { output::terminal_width() } else { None },
     };
-    let target = Target {
-        options,
-        output: args.output,
-        is_timed: args.format == Format::Table,
-    };
+    let target = Target { options, output: args.output, is_timed: args.format == Format::Table };
     match sql {
         Some(sql) => run_all(&session, &sql, &target)?,
         None => shell::run(&session, target, &interrupt)?,
@@ -119,9 +104,7 @@ fn sql(args: &Args) -> Result<String> {
         }
         _ => {
             let mut sql = String::new();
-            io::stdin()
-                .read_to_string(&mut sql)
-                .context("cannot read SQL from standard input")?;
+            io::stdin().read_to_string(&mut sql).context("cannot read SQL from standard input")?;
             Ok(sql)
         }
     }
@@ -134,23 +117,16 @@ pub fn run_all(session: &Session, sql: &str, target: &Target) -> Result<()> {
         bail!("there is no SQL");
     }
     if queries.len() > 1 && (target.output.is_some() || target.options.format.is_binary()) {
-        bail!(
-            "one file takes the rows of one statement, and these are {}",
-            queries.len()
-        );
+        bail!("one file takes the rows of one statement, and these are {}", queries.len());
     }
-    queries
-        .iter()
-        .try_for_each(|query| run_one(session, sql, query, target))
+    queries.iter().try_for_each(|query| run_one(session, sql, query, target))
 }
 
 fn run_one(session: &Session, sql: &str, query: &Query, target: &Target) -> Result<()> {
     let start = Instant::now();
     let mut rows = session.run(query).map_err(|error| pointed(sql, error))?;
     let schema = rows.schema().clone();
-    let mut batches = rows
-        .by_ref()
-        .map(|batch| batch.map_err(|error| pointed(sql, error)));
+    let mut batches = rows.by_ref().map(|batch| batch.map_err(|error| pointed(sql, error)));
     let written = match &target.output {
         Some(path) => {
             let mut out = create(path)?;
@@ -158,12 +134,9 @@ fn run_one(session: &Session, sql: &str, query: &Query, target: &Target) -> Resu
             // Half a file would be taken for a whole one.
             written.inspect_err(|_| remove(path))?
         }
-        None => output::write(
-            &mut batches,
-            &schema,
-            &target.options,
-            &mut *output::stdout_in_blocks(),
-        )?,
+        None => {
+            output::write(&mut batches, &schema, &target.options, &mut *output::stdout_in_blocks())?
+        }
     };
     footer(&written, start, target);
     for note in session.notes(&rows)? {
@@ -193,20 +166,13 @@ fn footer(written: &Written, start: Instant, target: &Target) {
         let _ = writeln!(io::stderr(), "{} row{plural} in {took}", rows + left_off);
     }
     if left_off > 0 {
-        let _ = writeln!(
-            io::stderr(),
-            "note: {left_off} rows were left off; --rows 0 shows all"
-        );
+        let _ = writeln!(io::stderr(), "note: {left_off} rows were left off; --rows 0 shows all");
     }
 }
 
 /// An error with the line of SQL that it is about, and a mark below the place.
 fn pointed(sql: &str, error: Error) -> anyhow::Error {
-    let Error::Sql {
-        message,
-        place: Some(place),
-    } = &error
-    else {
+    let Error::Sql { message, place: Some(place) } = &error else {
         return error.into();
     };
     let Some(line) = sql.lines().nth(place.line.saturating_sub(1)) else {
@@ -215,13 +181,6 @@ fn pointed(sql: &str, error: Error) -> anyhow::Error {
     // Tabs would shift the mark.
     let line = line.replace('\t', " ");
     let column = place.column.saturating_sub(1);
-    let width = place
-        .width
-        .min(line.chars().count().saturating_sub(column))
-        .max(1);
-    anyhow::anyhow!(
-        "{message}\n  {line}\n  {}{}",
-        " ".repeat(column),
-        "^".repeat(width)
-    )
+    let width = place.width.min(line.chars().count().saturating_sub(column)).max(1);
+    anyhow::anyhow!("{message}\n  {line}\n  {}{}", " ".repeat(column), "^".repeat(width))
 }

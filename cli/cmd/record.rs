@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use recorder::{Encode, Options, Progress, Retention, RingBytes, Rotation, Scope, Sources, Summary};
+use recorder::{
+    Encode, Options, Progress, Retention, RingBytes, Rotation, Scope, Sources, Summary,
+};
 use schema::Stream;
 
 /// Record what this machine, some processes or a command do
@@ -111,7 +113,9 @@ fn options(args: Args) -> anyhow::Result<Options> {
     let set = args.syscalls.as_deref().or(sources.syscalls);
     let syscalls = set.map(schema::syscalls::parse_set).transpose().context("--syscalls")?;
     if args.syscalls.is_some() && !sources.has(Stream::Syscalls) {
-        bail!("--syscalls chooses among system calls, which --sources leaves out: add +syscalls to --sources");
+        bail!(
+            "--syscalls chooses among system calls, which --sources leaves out: add +syscalls to --sources"
+        );
     }
     if args.comm.as_ref().is_some_and(|comm| comm.is_empty() || comm.len() > 15) {
         bail!("--comm takes a thread's name of 1 to 15 bytes, as `ps -o comm` shows it");
@@ -130,7 +134,10 @@ fn options(args: Args) -> anyhow::Result<Options> {
         scope: Scope { pids: args.pids, comm: args.comm, cgroups: args.cgroups },
         command: (!args.command.is_empty()).then_some(args.command),
         rotation: Rotation { every: args.rotate, bytes: args.rotate_size.as_u64() },
-        retention: Retention { keep: args.keep, bytes_max: args.max_size.map(|size| size.as_u64()) },
+        retention: Retention {
+            keep: args.keep,
+            bytes_max: args.max_size.map(|size| size.as_u64()),
+        },
         keep_spool: args.keep_spool,
         encode: match args.encode {
             When::Now => Encode::Now,
@@ -144,13 +151,17 @@ fn options(args: Args) -> anyhow::Result<Options> {
 fn rings(sizes: &[String]) -> anyhow::Result<RingBytes> {
     let mut rings = RingBytes::default();
     for text in sizes {
-        let (name, size) = text.split_once('=').map_or((None, text.as_str()), |(name, size)| (Some(name), size));
-        let bytes: ByteSize = size
-            .parse()
-            .map_err(|_| anyhow::anyhow!("--ring takes a size such as 16MiB, or syscalls=16MiB; got `{text}`"))?;
-        let bytes = u32::try_from(bytes.as_u64()).with_context(|| format!("--ring {text}: at most 1GiB"))?;
-        let streams: Vec<Stream> =
-            Stream::ALL.into_iter().filter(|stream| name.is_none_or(|name| stream.name() == name)).collect();
+        let (name, size) =
+            text.split_once('=').map_or((None, text.as_str()), |(name, size)| (Some(name), size));
+        let bytes: ByteSize = size.parse().map_err(|_| {
+            anyhow::anyhow!("--ring takes a size such as 16MiB, or syscalls=16MiB; got `{text}`")
+        })?;
+        let bytes = u32::try_from(bytes.as_u64())
+            .with_context(|| format!("--ring {text}: at most 1GiB"))?;
+        let streams: Vec<Stream> = Stream::ALL
+            .into_iter()
+            .filter(|stream| name.is_none_or(|name| stream.name() == name))
+            .collect();
         if streams.is_empty() {
             let known = Stream::ALL.map(Stream::name).join(", ");
             bail!("--ring {text}: there is no such source; the sources are {known}");
@@ -166,7 +177,8 @@ fn progress_bar(is_hidden: bool) -> ProgressBar {
     if is_hidden || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is right");
+    let style =
+        ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is right");
     ProgressBar::new_spinner().with_style(style)
 }
 
@@ -194,12 +206,20 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     ));
 }
 
-fn report(out: &mut impl Write, trace: &Path, summary: &Summary, quiet: bool) -> std::io::Result<()> {
+fn report(
+    out: &mut impl Write,
+    trace: &Path,
+    summary: &Summary,
+    quiet: bool,
+) -> std::io::Result<()> {
     for note in &summary.notes {
         writeln!(out, "ebrec: note: {}", crate::text::escape(note))?;
     }
     if summary.disk_full {
-        writeln!(out, "ebrec: the disk was full, so the recording ended; what was written until then is intact")?;
+        writeln!(
+            out,
+            "ebrec: the disk was full, so the recording ended; what was written until then is intact"
+        )?;
     }
     if quiet {
         return Ok(());
@@ -216,16 +236,31 @@ fn report(out: &mut impl Write, trace: &Path, summary: &Summary, quiet: bool) ->
         trace.display(),
     )?;
     for (kind, lost) in &summary.lost {
-        writeln!(out, "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)", HumanCount(*lost))?;
+        writeln!(
+            out,
+            "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)",
+            HumanCount(*lost)
+        )?;
     }
     if summary.segments_dropped > 0 {
-        writeln!(out, "ebrec: {} of {} segments were dropped, as asked", summary.segments_dropped, summary.segments)?;
+        writeln!(
+            out,
+            "ebrec: {} of {} segments were dropped, as asked",
+            summary.segments_dropped, summary.segments
+        )?;
     }
-    let option = if trace == Path::new("trace") { String::new() } else { format!(" -t {}", trace.display()) };
+    let option = if trace == Path::new("trace") {
+        String::new()
+    } else {
+        format!(" -t {}", trace.display())
+    };
     writeln!(out, "next:  ebrec{option} info")?;
     if cfg!(feature = "analyze") {
         writeln!(out, "       ebrec{option} replay | less")?;
-        writeln!(out, "       ebrec{option} query \"SELECT comm, count(*) FROM process_events GROUP BY comm ORDER BY 2 DESC\"")?;
+        writeln!(
+            out,
+            "       ebrec{option} query \"SELECT comm, count(*) FROM process_events GROUP BY comm ORDER BY 2 DESC\""
+        )?;
     }
     Ok(())
 }

@@ -80,16 +80,10 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
     let sql = format!("SELECT * FROM events{} ORDER BY ts", filter(&args));
     let mut rows = session.sql(&sql)?;
     let schema = rows.schema().clone();
-    let mut clock = Clock {
-        speed: args.speed,
-        start: None,
-    };
+    let mut clock = Clock { speed: args.speed, start: None };
     // Events that are shown as they happened must not wait in a buffer.
-    let mut out = if args.speed == Speed::Max {
-        output::stdout_in_blocks()
-    } else {
-        output::stdout()
-    };
+    let mut out =
+        if args.speed == Speed::Max { output::stdout_in_blocks() } else { output::stdout() };
     match args.format {
         LineFormat::Text => {
             let mut line = String::new();
@@ -107,16 +101,9 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
         }
         LineFormat::Ndjson => {
             let width = output::terminal_width();
-            let options = Options {
-                format: Format::Ndjson,
-                is_raw: true,
-                rows_max: None,
-                width,
-            };
-            let mut singly = rows
-                .by_ref()
-                .flat_map(|batch| paced(batch, args.speed))
-                .map(|batch| {
+            let options = Options { format: Format::Ndjson, is_raw: true, rows_max: None, width };
+            let mut singly =
+                rows.by_ref().flat_map(|batch| paced(batch, args.speed)).map(|batch| {
                     let batch = batch?;
                     if let Some(events) = Events::of(&batch).filter(|_| batch.num_rows() > 0) {
                         clock.wait_for(events.ts(0));
@@ -135,9 +122,9 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
 /// Batches of one row where events must come one by one.
 fn paced(batch: Result<RecordBatch, analyzer::Error>, speed: Speed) -> Vec<Result<RecordBatch>> {
     match (batch, speed) {
-        (Ok(batch), Speed::Times(_)) => (0..batch.num_rows())
-            .map(|row| Ok(batch.slice(row, 1)))
-            .collect(),
+        (Ok(batch), Speed::Times(_)) => {
+            (0..batch.num_rows()).map(|row| Ok(batch.slice(row, 1))).collect()
+        }
         (batch, _) => vec![batch.map_err(Into::into)],
     }
 }
@@ -150,16 +137,8 @@ fn filter(args: &Args) -> String {
         conditions.push(format!("kind IN ({})", kinds.join(", ")));
     }
     conditions.extend(args.pid.map(|pid| format!("pid = {pid}")));
-    conditions.extend(
-        args.comm
-            .as_ref()
-            .map(|comm| format!("comm = {}", quoted(comm))),
-    );
-    conditions.extend(
-        args.from
-            .as_ref()
-            .map(|from| format!("ts >= {}", quoted(from))),
-    );
+    conditions.extend(args.comm.as_ref().map(|comm| format!("comm = {}", quoted(comm))));
+    conditions.extend(args.from.as_ref().map(|from| format!("ts >= {}", quoted(from))));
     conditions.extend(args.to.as_ref().map(|to| format!("ts < {}", quoted(to))));
     match conditions.is_empty() {
         true => String::new(),
@@ -224,11 +203,7 @@ impl Events<'_> {
         if let Some(trace) = self.trace {
             let _ = write!(line, " {}:", text::escape(trace.value(row)));
         }
-        let comm = if self.comm.is_valid(row) {
-            self.comm.value(row)
-        } else {
-            "?"
-        };
+        let comm = if self.comm.is_valid(row) { self.comm.value(row) } else { "?" };
         let (pid, tid) = (self.pid.value(row), self.tid.value(row));
         let _ = match pid == tid {
             true => write!(line, " {}[{pid}] ", text::escape(comm)),
@@ -239,12 +214,7 @@ impl Events<'_> {
         }
         if self.duration_ns.is_valid(row) {
             let ns = self.duration_ns.value(row);
-            let _ = write!(
-                line,
-                " <{}.{:06}>",
-                ns / 1_000_000_000,
-                ns % 1_000_000_000 / 1_000
-            );
+            let _ = write!(line, " <{}.{:06}>", ns / 1_000_000_000, ns % 1_000_000_000 / 1_000);
         }
         line.push('\n');
     }

@@ -61,15 +61,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
         }
     }
     match args.format {
-        Format::Table if args.table.is_some() => items
-            .iter()
-            .try_for_each(|item| print_columns(item, &mut *out))?,
+        Format::Table if args.table.is_some() => {
+            items.iter().try_for_each(|item| print_columns(item, &mut *out))?
+        }
         Format::Table => {
-            let columns = [
-                Column::text("table"),
-                Column::text("source"),
-                Column::text("one row per"),
-            ];
+            let columns =
+                [Column::text("table"), Column::text("source"), Column::text("one row per")];
             let about = |item: &Item| {
                 item.doc
                     .trim_start_matches("One row per ")
@@ -114,11 +111,8 @@ fn items() -> Vec<Item> {
     let mut items = Vec::new();
     #[cfg(feature = "analyze")]
     for view in analyzer::views() {
-        let columns = view
-            .columns
-            .into_iter()
-            .map(|(name, doc)| [name, String::new(), doc])
-            .collect();
+        let columns =
+            view.columns.into_iter().map(|(name, doc)| [name, String::new(), doc]).collect();
         items.push(Item {
             name: view.name.to_string(),
             doc: view.doc,
@@ -128,26 +122,14 @@ fn items() -> Vec<Item> {
     }
     for table in schema::tables::TABLES {
         let is_hidden = items.iter().any(|item: &Item| item.name == table.name);
-        let name = if is_hidden {
-            format!("{}_segments", table.name)
-        } else {
-            table.name.to_string()
-        };
+        let name =
+            if is_hidden { format!("{}_segments", table.name) } else { table.name.to_string() };
         let column = |column: schema::Column| {
-            [
-                column.name.into(),
-                docs::type_name(column.ty).into(),
-                column.doc.into(),
-            ]
+            [column.name.into(), docs::type_name(column.ty).into(), column.doc.into()]
         };
         let columns = table.columns().into_iter().map(column).collect();
         let source = docs::source_name(table).to_string();
-        items.push(Item {
-            name,
-            doc: format!("One row per {}.", table.doc),
-            source,
-            columns,
-        });
+        items.push(Item { name, doc: format!("One row per {}.", table.doc), source, columns });
     }
     items.sort_by(|a, b| a.name.cmp(&b.name));
     items
@@ -155,18 +137,9 @@ fn items() -> Vec<Item> {
 
 fn print_columns(item: &Item, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}: {}\n", item.name, item.doc)?;
-    let columns = [
-        Column::text("column"),
-        Column::text("type"),
-        Column::text("meaning"),
-    ];
+    let columns = [Column::text("column"), Column::text("type"), Column::text("meaning")];
     let rows: Vec<Vec<String>> = item.columns.iter().map(|column| column.to_vec()).collect();
-    Ok(write_wrapped(
-        &columns,
-        &rows,
-        output::terminal_width(),
-        out,
-    )?)
+    Ok(write_wrapped(&columns, &rows, output::terminal_width(), out)?)
 }
 
 fn to_json(item: &Item) -> serde_json::Value {

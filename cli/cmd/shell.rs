@@ -86,14 +86,12 @@ const KEYWORDS: &[&str] = &[
 
 /// Reads and runs statements until the end of input.
 pub fn run(session: &Session, mut target: Target, interrupt: &Arc<AtomicBool>) -> Result<()> {
-    // While a query runs, Ctrl-C ends the query; while a line is typed, the editor takes it.
+    let config = Config::builder().auto_add_history(true).max_history_size(10_000)?.build();
+    let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config)?;
+    // While a query runs, Ctrl-C ends the query; while a line is typed, the editor takes it. After the
+    // editor, which replaces what was there.
     signal_hook::flag::register(signal_hook::consts::SIGINT, interrupt.clone())
         .context("cannot watch for Ctrl-C")?;
-    let config = Config::builder()
-        .auto_add_history(true)
-        .max_history_size(10_000)?
-        .build();
-    let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config)?;
     editor.set_helper(Some(Assistant::new(session)));
     let history = history_file();
     if let Some(path) = &history {
@@ -152,38 +150,21 @@ fn enter(session: &Session, line: &str, target: &mut Target) -> Result<()> {
 
 fn tables(session: &Session) -> Result<()> {
     let columns = [Column::text("table"), Column::text("about")];
-    let rows: Vec<Vec<String>> = session
-        .tables()
-        .iter()
-        .map(|table| vec![table.name.clone(), table.doc.clone()])
-        .collect();
-    Ok(write_wrapped(
-        &columns,
-        &rows,
-        terminal_width(),
-        &mut *stdout(),
-    )?)
+    let rows: Vec<Vec<String>> =
+        session.tables().iter().map(|table| vec![table.name.clone(), table.doc.clone()]).collect();
+    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
 }
 
 fn columns(session: &Session, name: &str) -> Result<()> {
     let Some(table) = session.tables().iter().find(|table| table.name == name) else {
         anyhow::bail!("no table \"{name}\"; \\d lists them");
     };
-    let columns = [
-        Column::text("column"),
-        Column::text("type"),
-        Column::text("meaning"),
-    ];
+    let columns = [Column::text("column"), Column::text("type"), Column::text("meaning")];
     let row = |column: &analyzer::ColumnInfo| {
         vec![column.name.clone(), column.ty.clone(), column.doc.clone()]
     };
     let rows: Vec<Vec<String>> = table.columns.iter().map(row).collect();
-    Ok(write_wrapped(
-        &columns,
-        &rows,
-        terminal_width(),
-        &mut *stdout(),
-    )?)
+    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
 }
 
 fn functions() -> Result<()> {
@@ -192,19 +173,13 @@ fn functions() -> Result<()> {
         .iter()
         .map(|function| vec![function.usage.into(), function.doc.into()])
         .collect();
-    Ok(write_wrapped(
-        &columns,
-        &rows,
-        terminal_width(),
-        &mut *stdout(),
-    )?)
+    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
 }
 
 /// In the folder for what programs remember between runs.
 fn history_file() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let state =
+        std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
     Some(state.or_else(home)?.join("ebrec/history"))
 }
@@ -247,9 +222,7 @@ impl Completer for Assistant {
         let typed = &line[..at];
         let start = typed
             .rfind(|c: char| !c.is_alphanumeric() && c != '_')
-            .map_or(0, |index| {
-                index + typed[index..].chars().next().map_or(1, char::len_utf8)
-            });
+            .map_or(0, |index| index + typed[index..].chars().next().map_or(1, char::len_utf8));
         let word = typed[start..].to_lowercase();
         if word.is_empty() {
             return Ok((at, Vec::new()));

@@ -48,11 +48,7 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
         }
         is_clean &= !matches!(report.verdict, Verdict::Lost(_) | Verdict::Broken(_));
     }
-    Ok(if is_clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn print(trace: &Trace, report: &Report, is_titled: bool, out: &mut dyn Write) -> Result<()> {
@@ -60,9 +56,7 @@ fn print(trace: &Trace, report: &Report, is_titled: bool, out: &mut dyn Write) -
         writeln!(out, "{}", text::escape(&trace.name()))?;
     }
     let columns = ["emitted", "stored", "dropped", "lost"].map(Column::number);
-    let columns: Vec<Column> = std::iter::once(Column::text("kind"))
-        .chain(columns)
-        .collect();
+    let columns: Vec<Column> = std::iter::once(Column::text("kind")).chain(columns).collect();
     let count =
         |count: Option<u64>| count.map_or_else(|| "-".to_string(), |count| count.to_string());
     let rows: Vec<Vec<String>> = report
@@ -70,13 +64,7 @@ fn print(trace: &Trace, report: &Report, is_titled: bool, out: &mut dyn Write) -
         .iter()
         .map(|kind| {
             let (stored, dropped) = (kind.stored.to_string(), kind.dropped.to_string());
-            vec![
-                kind.kind.clone(),
-                count(kind.emitted),
-                stored,
-                dropped,
-                count(kind.lost),
-            ]
+            vec![kind.kind.clone(), count(kind.emitted), stored, dropped, count(kind.lost)]
         })
         .collect();
     Grid::write_all(&columns, &rows, output::terminal_width(), out)?;
@@ -85,11 +73,7 @@ fn print(trace: &Trace, report: &Report, is_titled: bool, out: &mut dyn Write) -
         "\n{} rows in {} files of {} segments were read.",
         report.rows, report.files, report.segments
     )?;
-    Ok(writeln!(
-        out,
-        "{}",
-        text::escape(&sentence(&report.verdict))
-    )?)
+    Ok(writeln!(out, "{}", text::escape(&sentence(&report.verdict)))?)
 }
 
 /// The verdict for people.
@@ -99,13 +83,11 @@ pub fn sentence(verdict: &Verdict) -> String {
         Verdict::Lost(lost) => format!(
             "Accounted for, but {lost} events were lost; the table `loss` says when and why."
         ),
-        Verdict::Unknown {
-            accounted_until_ns: None,
-        } => "Unknown: the recording has not ended in order, and nothing was counted yet."
-            .to_string(),
-        Verdict::Unknown {
-            accounted_until_ns: Some(ns),
-        } => format!(
+        Verdict::Unknown { accounted_until_ns: None } => {
+            "Unknown: the recording has not ended in order, and nothing was counted yet."
+                .to_string()
+        }
+        Verdict::Unknown { accounted_until_ns: Some(ns) } => format!(
             "Unknown: the recording has not ended in order; events were counted until {}.",
             output::moment(*ns)
         ),

@@ -17,9 +17,8 @@ pub fn write_parquet(rows: Batches, schema: &SchemaRef, out: &mut dyn Write) -> 
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .build();
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties)
-        .with_skip_arrow_metadata(true);
+    let options =
+        ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     // The writer wants to own what it writes to and to send it between threads; a buffer in between
     // needs neither of our output.
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;

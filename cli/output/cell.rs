@@ -49,10 +49,7 @@ impl Style {
 /// The column whose unit a computed column has: `max(syscalls.duration_ns)` is in nanoseconds too.
 fn measured(name: &str) -> &str {
     let of_same_unit = ["min(", "max(", "sum(", "avg(", "median("];
-    match of_same_unit
-        .iter()
-        .find_map(|function| name.strip_prefix(function))
-    {
+    match of_same_unit.iter().find_map(|function| name.strip_prefix(function)) {
         Some(rest) => rest.strip_suffix(')').unwrap_or(rest),
         None => name,
     }

@@ -23,17 +23,12 @@ pub fn write(
     is_terminal: bool,
     out: &mut dyn Write,
 ) -> Result<Written> {
-    let fields = schema
-        .fields()
-        .iter()
-        .map(|field| match field.data_type().is_nested() {
-            true => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
-            false => field.clone(),
-        });
+    let fields = schema.fields().iter().map(|field| match field.data_type().is_nested() {
+        true => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
+        false => field.clone(),
+    });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let mut writer = arrow::csv::WriterBuilder::new()
-        .with_header(true)
-        .build(out);
+    let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(out);
     let mut written = Written::default();
     // The header is written with the first batch; an empty one makes sure that there is one.
     writer.write(&RecordBatch::new_empty(schema.clone()))?;
@@ -45,11 +40,7 @@ pub fn write(
             .map(|column| safe(column, is_terminal))
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        writer.write(&RecordBatch::try_new_with_options(
-            schema.clone(),
-            columns,
-            &options,
-        )?)?;
+        writer.write(&RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)?;
         written.rows += batch.num_rows();
     }
     Ok(written)
@@ -83,14 +74,7 @@ fn safe(column: &ArrayRef, is_terminal: bool) -> Result<ArrayRef> {
 fn as_text(column: &ArrayRef) -> Result<ArrayRef> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column, &options)?;
-    let text = |row| {
-        column
-            .is_valid(row)
-            .then(|| formatter.value(row).try_to_string())
-            .transpose()
-    };
-    let texts = (0..column.len())
-        .map(text)
-        .collect::<Result<StringArray, _>>()?;
+    let text = |row| column.is_valid(row).then(|| formatter.value(row).try_to_string()).transpose();
+    let texts = (0..column.len()).map(text).collect::<Result<StringArray, _>>()?;
     Ok(Arc::new(texts))
 }

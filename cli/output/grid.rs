@@ -21,18 +21,12 @@ pub struct Column {
 impl Column {
     /// A column of text.
     pub fn text(name: &str) -> Column {
-        Column {
-            name: name.to_string(),
-            is_number: false,
-        }
+        Column { name: name.to_string(), is_number: false }
     }
 
     /// A column of numbers.
     pub fn number(name: &str) -> Column {
-        Column {
-            name: name.to_string(),
-            is_number: true,
-        }
+        Column { name: name.to_string(), is_number: true }
     }
 }
 
@@ -62,26 +56,16 @@ impl Grid {
                     !columns[*index].is_number
                         && widths[*index] > headers[*index].max(TEXT_WIDTH_MIN)
                 };
-                let widest = (0..columns.len())
-                    .filter(cut)
-                    .max_by_key(|index| widths[*index])?;
+                let widest = (0..columns.len()).filter(cut).max_by_key(|index| widths[*index])?;
                 widths[widest] -= 1;
             }
         }
-        Some(Grid {
-            columns: columns.to_vec(),
-            widths,
-            is_cut: width.is_some(),
-        })
+        Some(Grid { columns: columns.to_vec(), widths, is_cut: width.is_some() })
     }
 
     /// Writes the names of the columns, underlined.
     pub fn write_header(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
+        let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
         self.write_row(&names, out)?;
         let rules: Vec<String> = self.widths.iter().map(|width| "─".repeat(*width)).collect();
         self.write_row(&rules, out)
@@ -91,11 +75,7 @@ impl Grid {
     pub fn write_row(&self, row: &[String], out: &mut dyn Write) -> io::Result<()> {
         let mut line = String::new();
         for ((cell, column), width) in row.iter().zip(&self.columns).zip(&self.widths) {
-            let cell = if self.is_cut {
-                cut(cell, *width)
-            } else {
-                cell.clone()
-            };
+            let cell = if self.is_cut { cut(cell, *width) } else { cell.clone() };
             let padding = " ".repeat(width.saturating_sub(cell.width()));
             match column.is_number {
                 true => line.extend([padding.as_str(), &cell]),
@@ -154,7 +134,9 @@ pub fn write_wrapped(
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let line = lines.last_mut().filter(|line| line.is_empty() || line.width() + 1 + word.width() <= width);
+        let line = lines
+            .last_mut()
+            .filter(|line| line.is_empty() || line.width() + 1 + word.width() <= width);
         match line {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) => line.extend([" ", word]),
@@ -172,23 +154,14 @@ pub fn write_record(
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let label = columns
-        .iter()
-        .map(|column| column.name.width())
-        .max()
-        .unwrap_or(0);
+    let label = columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
     writeln!(out, "── row {number} ──")?;
     for (column, cell) in columns.iter().zip(row) {
         let name = &column.name;
         let padding = " ".repeat(label - name.width());
-        let room = width.map_or(usize::MAX, |width| {
-            width.saturating_sub(label + GAP).max(TEXT_WIDTH_MIN)
-        });
-        writeln!(
-            out,
-            "{}",
-            format!("{name}{padding}  {}", cut(cell, room)).trim_end()
-        )?;
+        let room =
+            width.map_or(usize::MAX, |width| width.saturating_sub(label + GAP).max(TEXT_WIDTH_MIN));
+        writeln!(out, "{}", format!("{name}{padding}  {}", cut(cell, room)).trim_end())?;
     }
     Ok(())
 }
@@ -216,10 +189,8 @@ mod tests {
     use super::*;
 
     fn render(columns: &[Column], rows: &[&[&str]], width: Option<usize>) -> String {
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(ToString::to_string).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
         let mut out = Vec::new();
         Grid::write_all(columns, &rows, width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -243,11 +214,7 @@ sh      5
     fn text_gives_way_to_fit_and_numbers_do_not() {
         let columns = [Column::text("path"), Column::number("n")];
         assert_eq!(
-            render(
-                &columns,
-                &[&["/usr/lib/x86_64-linux-gnu", "123456"]],
-                Some(20)
-            ),
+            render(&columns, &[&["/usr/lib/x86_64-linux-gnu", "123456"]], Some(20)),
             "\
 path               n
 ────────────  ──────
@@ -259,7 +226,8 @@ path               n
     #[test]
     fn prose_goes_on_below() {
         let columns = [Column::text("a"), Column::text("about")];
-        let rows = [vec!["x".to_string(), "one two three".to_string()], vec!["y".into(), String::new()]];
+        let rows =
+            [vec!["x".to_string(), "one two three".to_string()], vec!["y".into(), String::new()]];
         let mut out = Vec::new();
         write_wrapped(&columns, &rows, Some(12), &mut out).unwrap();
         let expected = "a  about\n─  ─────────\nx  one two\n   three\ny\n";

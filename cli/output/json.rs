@@ -15,11 +15,7 @@ pub fn write(
     is_terminal: bool,
     out: &mut dyn Write,
 ) -> Result<Written> {
-    let mut out = Shown {
-        out,
-        is_terminal,
-        rest: Vec::new(),
-    };
+    let mut out = Shown { out, is_terminal, rest: Vec::new() };
     let builder = WriterBuilder::new().with_explicit_nulls(true);
     let mut written = Written::default();
     if is_array {
@@ -91,14 +87,9 @@ mod tests {
     #[test]
     fn a_terminal_gets_no_control_characters_even_when_a_character_is_split() {
         let mut bytes = Vec::new();
-        let mut shown = Shown {
-            out: &mut bytes,
-            is_terminal: true,
-            rest: Vec::new(),
-        };
+        let mut shown = Shown { out: &mut bytes, is_terminal: true, rest: Vec::new() };
         let text = "\"é\u{9b}2J\u{202e}\"\n".as_bytes();
-        text.iter()
-            .for_each(|byte| shown.write_all(&[*byte]).unwrap());
+        text.iter().for_each(|byte| shown.write_all(&[*byte]).unwrap());
         assert_eq!(String::from_utf8(bytes).unwrap(), "\"é\\u009b2J\\u202e\"\n");
     }
 }

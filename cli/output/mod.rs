@@ -70,16 +70,9 @@ pub fn terminal_width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
     }
-    let stated = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok());
+    let stated = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let asked = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    Some(
-        stated
-            .or_else(asked)
-            .filter(|width| *width > 0)
-            .unwrap_or(80),
-    )
+    Some(stated.or_else(asked).filter(|width| *width > 0).unwrap_or(80))
 }
 
 #[cfg(feature = "analyze")]

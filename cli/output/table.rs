@@ -28,9 +28,7 @@ pub fn write(
     let mut style: Option<Option<Grid>> = None;
     for batch in rows {
         let batch = batch?;
-        let room = options
-            .rows_max
-            .map_or(usize::MAX, |max| max - written.rows);
+        let room = options.rows_max.map_or(usize::MAX, |max| max - written.rows);
         let shown = batch.num_rows().min(room);
         written.rows += shown;
         written.left_off += batch.num_rows() - shown;
@@ -94,14 +92,9 @@ pub fn write_markdown(
     out: &mut dyn Write,
 ) -> Result<Written> {
     let (columns, styles) = layout(schema, options);
-    let names: Vec<String> = columns
-        .iter()
-        .map(|column| text::markdown(&column.name))
-        .collect();
-    let rules: Vec<&str> = columns
-        .iter()
-        .map(|column| if column.is_number { "---:" } else { "---" })
-        .collect();
+    let names: Vec<String> = columns.iter().map(|column| text::markdown(&column.name)).collect();
+    let rules: Vec<&str> =
+        columns.iter().map(|column| if column.is_number { "---:" } else { "---" }).collect();
     writeln!(out, "| {} |\n|{}|", names.join(" | "), rules.join("|"))?;
     let mut written = Written::default();
     for batch in rows {
@@ -115,11 +108,8 @@ pub fn write_markdown(
 }
 
 fn layout(schema: &SchemaRef, options: &Options) -> (Vec<Column>, Vec<Style>) {
-    let styles: Vec<Style> = schema
-        .fields()
-        .iter()
-        .map(|field| Style::of(field, options.is_raw))
-        .collect();
+    let styles: Vec<Style> =
+        schema.fields().iter().map(|field| Style::of(field, options.is_raw)).collect();
     let columns = schema.fields().iter().zip(&styles);
     let columns = columns.map(|(field, style)| Column {
         name: text::escape(field.name()).into_owned(),

@@ -70,7 +70,8 @@ fn minimal(calls: u64) -> f64 {
     loader.btf(Some(&btf)).allow_unsupported_maps().override_global("target_pid", &pid, true);
     let mut ebpf = loader.load(ebpf::minimal()).expect("loads");
     for (name, tracepoint) in [("minimal_enter", "sys_enter"), ("minimal_exit", "sys_exit")] {
-        let program: &mut BtfTracePoint = ebpf.program_mut(name).expect("exists").try_into().expect("is one");
+        let program: &mut BtfTracePoint =
+            ebpf.program_mut(name).expect("exists").try_into().expect("is one");
         program.load(tracepoint, &btf).expect("loads");
         program.attach().expect("attaches");
     }
@@ -92,7 +93,8 @@ fn minimal(calls: u64) -> f64 {
 fn empty_pair(calls: u64) -> f64 {
     let mut ebpf = EbpfLoader::new().allow_unsupported_maps().load(ebpf::minimal()).expect("loads");
     for (name, tracepoint) in [("empty_enter", "sys_enter"), ("empty_exit", "sys_exit")] {
-        let program: &mut RawTracePoint = ebpf.program_mut(name).expect("exists").try_into().expect("is one");
+        let program: &mut RawTracePoint =
+            ebpf.program_mut(name).expect("exists").try_into().expect("is one");
         program.load().expect("loads");
         program.attach(tracepoint).expect("attaches");
     }
@@ -127,7 +129,8 @@ fn recorded(calls: u64) -> (f64, u64) {
     // SAFETY: as above.
     unsafe { std::env::remove_var(RESULT) };
     let _ = std::fs::remove_dir_all(&options.output);
-    let per_call = std::fs::read_to_string(&result).expect("a result").trim().parse().expect("a number");
+    let per_call =
+        std::fs::read_to_string(&result).expect("a result").trim().parse().expect("a number");
     let _ = std::fs::remove_file(result);
     (per_call, summary.lost.iter().map(|(_, lost)| lost).sum())
 }
@@ -135,7 +138,8 @@ fn recorded(calls: u64) -> (f64, u64) {
 /// Runs the workload outside the scope of a recording.
 fn outside(calls: u64) -> f64 {
     let child = waiting(calls);
-    let result: PathBuf = std::env::temp_dir().join(format!("ebrec-bench-outside-{}", std::process::id()));
+    let result: PathBuf =
+        std::env::temp_dir().join(format!("ebrec-bench-outside-{}", std::process::id()));
     let _ = std::fs::remove_file(&result);
     let until = format!("while [ ! -e {} ]; do sleep 0.05; done", result.display());
     let options = options(["sh", "-c", &until].map(Into::into).to_vec());
@@ -172,7 +176,9 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let number = |index: usize, default: u64| args.get(index).and_then(|arg| arg.parse().ok()).unwrap_or(default);
+    let number = |index: usize, default: u64| {
+        args.get(index).and_then(|arg| arg.parse().ok()).unwrap_or(default)
+    };
     match args.first().map(String::as_str) {
         Some("--workload") => return workload(number(1, 1)),
         Some("--wait") => {
@@ -197,9 +203,20 @@ fn main() {
     println!("getppid, {calls} calls, {rounds} rounds, CPU time per call (median)");
     println!("  no probes                    {bare:8.1} ns");
     println!("  minimal joined pair          {minimal:8.1} ns  (+{:.1})", minimal - bare);
-    println!("  recorded by ebrec            {recorded:8.1} ns  (+{:.1}), {lost} events lost", recorded - bare);
+    println!(
+        "  recorded by ebrec            {recorded:8.1} ns  (+{:.1}), {lost} events lost",
+        recorded - bare
+    );
     println!("  empty raw tracepoint pair    {empty:8.1} ns  (+{:.1})", empty - bare);
     println!("  outside ebrec's scope        {outside:8.1} ns  (+{:.1})", outside - bare);
-    println!("recorded / minimal: {:.2} of the whole call, {:.2} of what is added", recorded / minimal, (recorded - bare) / (minimal - bare));
-    println!("outside / empty:    {:.2} of the whole call, {:.2} of what is added", outside / empty, (outside - bare) / (empty - bare));
+    println!(
+        "recorded / minimal: {:.2} of the whole call, {:.2} of what is added",
+        recorded / minimal,
+        (recorded - bare) / (minimal - bare)
+    );
+    println!(
+        "outside / empty:    {:.2} of the whole call, {:.2} of what is added",
+        outside / empty,
+        (outside - bare) / (empty - bare)
+    );
 }

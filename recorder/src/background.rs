@@ -87,7 +87,11 @@ impl Worker {
     fn run(mut self, segments: &Receiver<u64>) {
         while let Ok(segment) = segments.recv() {
             if let Err(error) = self.deal_with(segment) {
-                self.status.error.lock().expect("no thread panics with the lock").get_or_insert(error);
+                self.status
+                    .error
+                    .lock()
+                    .expect("no thread panics with the lock")
+                    .get_or_insert(error);
             }
             self.done.push_back((segment, Instant::now()));
             self.drop_oldest();
@@ -102,7 +106,9 @@ impl Worker {
                     self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
                     encoded
                 })?;
-                self.status.bytes.fetch_add(encoded.tables.iter().map(|table| table.bytes).sum(), Relaxed);
+                self.status
+                    .bytes
+                    .fetch_add(encoded.tables.iter().map(|table| table.bytes).sum(), Relaxed);
                 self.keep_spool
             }
             Encode::Later => true,
@@ -124,7 +130,8 @@ impl Worker {
                 return;
             }
             bytes -= self.folder.segment_bytes(oldest) + self.folder.spool_bytes(oldest);
-            let removed = self.folder.remove_segment(oldest).and_then(|()| self.folder.remove_spool(oldest));
+            let removed =
+                self.folder.remove_segment(oldest).and_then(|()| self.folder.remove_spool(oldest));
             if removed.is_ok() {
                 self.status.dropped.fetch_add(1, Relaxed);
             }

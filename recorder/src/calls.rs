@@ -26,11 +26,16 @@ unsafe impl aya::Pod for Call {}
 
 /// The entries for all numbers of an architecture, 32-bit (compat) calls behind the others.
 pub fn table(arch: Arch, wanted: Option<&BTreeSet<&'static str>>) -> Vec<Call> {
-    let numbers = [false, true].into_iter().flat_map(|compat| (0..CALLS).map(move |number| (compat, number)));
+    let numbers =
+        [false, true].into_iter().flat_map(|compat| (0..CALLS).map(move |number| (compat, number)));
     numbers.map(|(compat, number)| entry(name(arch, compat, number), compat, wanted)).collect()
 }
 
-fn entry(name: Option<&'static str>, compat: bool, wanted: Option<&BTreeSet<&'static str>>) -> Call {
+fn entry(
+    name: Option<&'static str>,
+    compat: bool,
+    wanted: Option<&BTreeSet<&'static str>>,
+) -> Call {
     let Some(name) = name else {
         // A call younger than this program: recorded unless a set was chosen.
         return Call { args: 6, wanted: wanted.is_none().into(), ..Call::default() };
@@ -72,6 +77,10 @@ mod tests {
         assert_eq!((all[59].is_exec, all[59].path, all[322].path), (1, 1, 2));
         assert_eq!(all[512 + 5].path, 1, "open of a 32-bit program");
         let few = table(Arch::X86_64, Some(&BTreeSet::from(["openat"])));
-        assert_eq!(few.iter().filter(|call| call.wanted == 1).count(), 2, "once for each convention");
+        assert_eq!(
+            few.iter().filter(|call| call.wanted == 1).count(),
+            2,
+            "once for each convention"
+        );
     }
 }

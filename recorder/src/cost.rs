@@ -35,7 +35,12 @@ impl Meter {
     }
 
     /// What each component cost since the last note.
-    pub fn note(&mut self, kernel: &Kernel, drains: &[Drain], background: &background::Status) -> Vec<Meta> {
+    pub fn note(
+        &mut self,
+        kernel: &Kernel,
+        drains: &[Drain],
+        background: &background::Status,
+    ) -> Vec<Meta> {
         let now_ns = host::monotonic_ns();
         let (monotonic_ns, duration_ns) = (self.at_ns, now_ns.saturating_sub(self.at_ns).max(1));
         let component = |component: String, cpu_ns, bytes, memory_bytes| Meta::Cost {
@@ -50,11 +55,21 @@ impl Meter {
         let mut records = Vec::new();
         for (drain, last) in drains.iter().zip(&mut self.drains) {
             let now = (drain.status.cpu_ns.load(Relaxed), drain.status.bytes.load(Relaxed));
-            records.push(component(format!("drain:{}", drain.stream.name()), now.0 - last.0, Some(now.1 - last.1), None));
+            records.push(component(
+                format!("drain:{}", drain.stream.name()),
+                now.0 - last.0,
+                Some(now.1 - last.1),
+                None,
+            ));
             *last = now;
         }
         let now = (background.cpu_ns.load(Relaxed), background.bytes.load(Relaxed));
-        records.push(component("encode".into(), now.0 - self.background.0, Some(now.1 - self.background.1), None));
+        records.push(component(
+            "encode".into(),
+            now.0 - self.background.0,
+            Some(now.1 - self.background.1),
+            None,
+        ));
         self.background = now;
         let process_cpu_ns = host::process_cpu_ns();
         let cpu_ns = process_cpu_ns - self.process_cpu_ns;
@@ -63,7 +78,9 @@ impl Meter {
         self.at_ns = now_ns;
         for program in measure(kernel) {
             // Measured for a part of the interval, so the whole is an estimate.
-            let whole = |part: u64| (u128::from(part) * u128::from(duration_ns) / MEASURE_FOR.as_nanos()) as u64;
+            let whole = |part: u64| {
+                (u128::from(part) * u128::from(duration_ns) / MEASURE_FOR.as_nanos()) as u64
+            };
             records.push(Meta::Cost {
                 monotonic_ns,
                 duration_ns,

@@ -31,14 +31,26 @@ pub enum State {
 }
 
 impl Check {
-    fn new(name: &'static str, state: State, found: impl Into<String>, remedy: Option<&str>) -> Check {
+    fn new(
+        name: &'static str,
+        state: State,
+        found: impl Into<String>,
+        remedy: Option<&str>,
+    ) -> Check {
         Check { name, state, found: found.into(), remedy: remedy.map(str::to_string) }
     }
 }
 
 /// Looks at everything a recording needs. Loads and unloads the kernel side; records nothing.
 pub fn examine() -> Vec<Check> {
-    let mut checks = vec![kernel_release(), architecture(), btf(), capabilities(), cgroups(), tracing_by_others()];
+    let mut checks = vec![
+        kernel_release(),
+        architecture(),
+        btf(),
+        capabilities(),
+        cgroups(),
+        tracing_by_others(),
+    ];
     checks.extend(programs());
     checks
 }
@@ -49,7 +61,8 @@ fn read(path: &str) -> String {
 
 fn kernel_release() -> Check {
     let release = read("/proc/sys/kernel/osrelease");
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version >= (5, 10) {
         return Check::new("kernel", State::Good, release, None);
@@ -61,12 +74,19 @@ fn architecture() -> Check {
     let arch = std::env::consts::ARCH;
     let known = schema::syscalls::Arch::from_name(arch).is_some();
     let state = if known { State::Good } else { State::Bad };
-    Check::new("architecture", state, arch, (!known).then_some("ebrec records on x86_64 and aarch64"))
+    Check::new(
+        "architecture",
+        state,
+        arch,
+        (!known).then_some("ebrec records on x86_64 and aarch64"),
+    )
 }
 
 fn btf() -> Check {
     match (Path::new("/sys/kernel/btf/vmlinux").exists(), Btf::from_sys_fs()) {
-        (true, Ok(_)) => Check::new("kernel types (BTF)", State::Good, "/sys/kernel/btf/vmlinux", None),
+        (true, Ok(_)) => {
+            Check::new("kernel types (BTF)", State::Good, "/sys/kernel/btf/vmlinux", None)
+        }
         _ => Check::new(
             "kernel types (BTF)",
             State::Bad,
@@ -91,7 +111,9 @@ fn capabilities() -> Check {
         "privilege",
         State::Bad,
         format!("lacks {}", missing.join(" and ")),
-        Some("run as root (sudo ebrec ...), or: setcap cap_bpf,cap_perfmon,cap_sys_resource+ep on the binary"),
+        Some(
+            "run as root (sudo ebrec ...), or: setcap cap_bpf,cap_perfmon,cap_sys_resource+ep on the binary",
+        ),
     )
 }
 
@@ -103,7 +125,9 @@ fn cgroups() -> Check {
         (kind == "cgroup2").then(|| path.to_string())
     });
     match unified {
-        Some(path) => Check::new("control groups", State::Good, format!("unified hierarchy at {path}"), None),
+        Some(path) => {
+            Check::new("control groups", State::Good, format!("unified hierarchy at {path}"), None)
+        }
         None => Check::new(
             "control groups",
             State::Degraded,
@@ -143,10 +167,20 @@ fn programs() -> Vec<Check> {
         )],
         Ok(missing) => {
             let names: Vec<&str> = options.sources.streams().map(schema::Stream::name).collect();
-            let mut checks = vec![Check::new("kernel side", State::Good, format!("records {}", names.join(", ")), None)];
+            let mut checks = vec![Check::new(
+                "kernel side",
+                State::Good,
+                format!("records {}", names.join(", ")),
+                None,
+            )];
             checks.extend(missing.into_iter().map(|what| {
                 let remedy = "what it would show is not recorded; a newer kernel has it";
-                Check::new("optional hook", State::Degraded, format!("missing {what}"), Some(remedy))
+                Check::new(
+                    "optional hook",
+                    State::Degraded,
+                    format!("missing {what}"),
+                    Some(remedy),
+                )
             }));
             checks
         }

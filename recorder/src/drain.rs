@@ -48,7 +48,10 @@ pub struct Status {
 enum Command {
     /// Empty the ring, then go on in the spool of this segment. `overlap`: the old spool stays open
     /// for what identifies threads, until [`Command::EndOverlap`].
-    Switch { segment: u64, overlap: bool },
+    Switch {
+        segment: u64,
+        overlap: bool,
+    },
     EndOverlap,
     /// Empty the ring and close the spool.
     Finish,
@@ -67,7 +70,12 @@ pub struct Drain {
 
 impl Drain {
     /// Starts a thread that empties `ring` into the spool of `segment`.
-    pub fn start(folder: &Folder, stream: Stream, ring: RingBuf<MapData>, segment: u64) -> Result<Drain, Error> {
+    pub fn start(
+        folder: &Folder,
+        stream: Stream,
+        ring: RingBuf<MapData>,
+        segment: u64,
+    ) -> Result<Drain, Error> {
         let status = Arc::new(Status::default());
         let (commands, received) = channel();
         // SAFETY: the descriptor is checked before it is owned.
@@ -79,7 +87,8 @@ impl Drain {
             OwnedFd::from_raw_fd(fd)
         };
         let epoll = kernel::epoll(&[&ring, &wake])?;
-        let writer = SpoolWriter::create(&folder.spool_path(segment), segment, stream, &[0; KINDS])?;
+        let writer =
+            SpoolWriter::create(&folder.spool_path(segment), segment, stream, &[0; KINDS])?;
         let worker = Worker {
             folder: folder.clone(),
             stream,
@@ -100,7 +109,10 @@ impl Drain {
 
     fn ask(&self, command: Command) -> Result<(), Error> {
         let (answer, answered) = channel();
-        let gone = || Error::Io { what: "a drain has stopped", source: std::io::ErrorKind::BrokenPipe.into() };
+        let gone = || Error::Io {
+            what: "a drain has stopped",
+            source: std::io::ErrorKind::BrokenPipe.into(),
+        };
         self.commands.send((command, answer)).map_err(|_| gone())?;
         let one = 1u64;
         // SAFETY: eight bytes of ours, as an eventfd wants.
@@ -238,7 +250,8 @@ impl Worker {
     fn switch(&mut self, segment: u64, overlap: bool) -> Result<(), Error> {
         self.empty();
         let stored = self.stored_now();
-        let next = SpoolWriter::create(&self.folder.spool_path(segment), segment, self.stream, &stored)?;
+        let next =
+            SpoolWriter::create(&self.folder.spool_path(segment), segment, self.stream, &stored)?;
         let old = std::mem::replace(&mut self.writer, next);
         self.stored = stored;
         self.status.segment_bytes.store(0, Relaxed);

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not allowed to load BPF programs.
-    #[error("recording needs the right to load eBPF programs: run it as root (sudo ebrec record ...), or give the binary CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; `ebrec doctor` tells what is missing")]
+    #[error(
+        "recording needs the right to load eBPF programs: run it as root (sudo ebrec record ...), or give the binary CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; `ebrec doctor` tells what is missing"
+    )]
     Privilege,
     /// The kernel does not describe its types.
-    #[error("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): boot one built with CONFIG_DEBUG_INFO_BTF=y; every distribution's kernel since 2021 is")]
+    #[error(
+        "this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): boot one built with CONFIG_DEBUG_INFO_BTF=y; every distribution's kernel since 2021 is"
+    )]
     NoBtf,
     /// A program was refused.
     #[error("the kernel refused the program {program}: {reason}")]
@@ -32,7 +36,9 @@ pub enum Error {
     #[error("there is no process {0}: give the id of a running one with -p (pgrep NAME finds it)")]
     NoProcess(u32),
     /// A control group to record does not exist.
-    #[error("{0} is not a control group of the unified (v2) hierarchy: give its folder, such as /sys/fs/cgroup/system.slice")]
+    #[error(
+        "{0} is not a control group of the unified (v2) hierarchy: give its folder, such as /sys/fs/cgroup/system.slice"
+    )]
     NoCgroup(PathBuf),
     /// The command to run was not found.
     #[error("command not found: {0}; give a path, or a name that is in PATH")]

@@ -89,7 +89,9 @@ pub fn pid_of(upid: u64) -> u32 {
 pub fn process(upid: u64) -> Option<Meta> {
     let pid = pid_of(upid);
     let process = procfs::process::Process::new(pid as i32).ok()?;
-    let path = |result: procfs::ProcResult<std::path::PathBuf>| result.ok().map(|path| path.to_string_lossy().into_owned());
+    let path = |result: procfs::ProcResult<std::path::PathBuf>| {
+        result.ok().map(|path| path.to_string_lossy().into_owned())
+    };
     Some(Meta::Process {
         pid,
         upid,

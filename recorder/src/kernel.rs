@@ -35,6 +35,9 @@ struct Counter {
 // SAFETY: two integers without padding, any value is valid.
 unsafe impl aya::Pod for Counter {}
 
+/// Tracepoints that have another name on newer kernels.
+const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
+
 /// The loaded kernel side. Dropping it detaches everything.
 pub struct Kernel {
     ebpf: Ebpf,
@@ -68,7 +71,8 @@ impl Kernel {
         let required = required(&options.scope, launched_pid);
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
         // A wake-up each time a CPU has filled about an eighth of its share of the smallest ring.
-        let per_wake = u64::from(options.rings.0.into_iter().min().unwrap_or(4096)) / (8 * 96 * cpus);
+        let per_wake =
+            u64::from(options.rings.0.into_iter().min().unwrap_or(4096)) / (8 * 96 * cpus);
         let wake_mask = per_wake.clamp(16, 4096).next_power_of_two() / 2 - 1;
         let self_pid = std::process::id();
         let launched = launched_pid.unwrap_or(0);
@@ -123,7 +127,8 @@ impl Kernel {
         }
         let mut map: HashMap<_, u64, u32> = HashMap::try_from(self.map_mut("wanted_cgroups"))?;
         for path in &scope.cgroups {
-            let is_group = path.join("cgroup.procs").exists() && path.join("cgroup.controllers").exists();
+            let is_group =
+                path.join("cgroup.procs").exists() && path.join("cgroup.controllers").exists();
             let folder = path.metadata().ok().filter(|_| is_group);
             let id = folder.ok_or_else(|| Error::NoCgroup(path.clone()))?.ino();
             map.insert(id, 1, 0)?;
@@ -146,7 +151,8 @@ impl Kernel {
     /// Attaches the programs of the streams. What this kernel lacks is put on [`Kernel::missing`].
     pub fn attach(&mut self, streams: &BTreeSet<Stream>) -> Result<(), Error> {
         let names: Vec<String> = self.ebpf.programs().map(|(name, _)| name.to_string()).collect();
-        let mut tracepoints: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix("tp_btf__")).collect();
+        let mut tracepoints: Vec<&str> =
+            names.iter().filter_map(|name| name.strip_prefix("tp_btf__")).collect();
         // A variant comes after the program it stands in for.
         tracepoints.sort_unstable();
         let mut attached = BTreeSet::new();
@@ -161,10 +167,19 @@ impl Kernel {
                     attached.insert(tracepoint.to_string());
                     self.missing.retain(|missing| !missing.starts_with(&format!("{tracepoint}:")));
                 }
-                Err(error) if is_optional(tracepoint) => self.missing.push(format!("{tracepoint}: {error}")),
+                Err(error) if is_optional(tracepoint) => {
+                    self.missing.push(format!("{tracepoint}: {error}"))
+                }
                 Err(error) => return Err(error),
             }
         }
+        let is_there_by_another_name = |missing: &String| {
+            let mut names = RENAMED
+                .iter()
+                .filter(|(old, new)| missing.starts_with(old) || missing.starts_with(new));
+            names.any(|(old, new)| attached.contains(*old) || attached.contains(*new))
+        };
+        self.missing.retain(|missing| !is_there_by_another_name(missing));
         Ok(())
     }
 
@@ -190,7 +205,10 @@ impl Kernel {
     /// Announces every thread in scope. Returns the processes.
     pub fn snapshot(&mut self) -> Result<Vec<u64>, Error> {
         let bytes = self.walk("iter__snapshot")?;
-        Ok(bytes.chunks_exact(8).map(|upid| u64::from_ne_bytes(upid.try_into().expect("eight bytes"))).collect())
+        Ok(bytes
+            .chunks_exact(8)
+            .map(|upid| u64::from_ne_bytes(upid.try_into().expect("eight bytes")))
+            .collect())
     }
 
     /// Emits what has begun and not ended. To be called when everything is detached.
@@ -207,7 +225,9 @@ impl Kernel {
         }
         let link = program.attach().map_err(refused)?;
         let link = program.take_link(link).map_err(refused)?;
-        let mut file = link.into_file().map_err(|error| Error::Program { program: name.into(), reason: error.to_string() })?;
+        let mut file = link
+            .into_file()
+            .map_err(|error| Error::Program { program: name.into(), reason: error.to_string() })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(Error::io("cannot walk over the tasks"))?;
         Ok(bytes)
@@ -215,7 +235,8 @@ impl Kernel {
 
     /// The ring of a stream; it can be taken once.
     pub fn take_ring(&mut self, stream: Stream) -> Result<RingBuf<MapData>, Error> {
-        let map = self.ebpf.take_map(&ring_name(stream)).expect("the object has a ring for each stream");
+        let map =
+            self.ebpf.take_map(&ring_name(stream)).expect("the object has a ring for each stream");
         Ok(RingBuf::try_from(map)?)
     }
 
@@ -226,8 +247,15 @@ impl Kernel {
         let mut counts = Vec::new();
         for event in schema::events::EVENTS {
             let per_cpu = map.get(&u32::from(event.id), 0)?;
-            for (cpu, counter) in (0..).zip(per_cpu.iter()).filter(|(_, counter)| counter.emitted > 0) {
-                counts.push(KindCount { kind: event.id, cpu, emitted: counter.emitted, lost: counter.lost });
+            for (cpu, counter) in
+                (0..).zip(per_cpu.iter()).filter(|(_, counter)| counter.emitted > 0)
+            {
+                counts.push(KindCount {
+                    kind: event.id,
+                    cpu,
+                    emitted: counter.emitted,
+                    lost: counter.lost,
+                });
             }
         }
         Ok(counts)
@@ -240,7 +268,11 @@ impl Kernel {
             .filter_map(|(name, program)| {
                 let info = program.info().ok()?;
                 let name = name.trim_start_matches("tp_btf__").to_string();
-                Some(ProgramCost { name, run_count: info.run_count(), run_ns: info.run_time().as_nanos() as u64 })
+                Some(ProgramCost {
+                    name,
+                    run_count: info.run_count(),
+                    run_ns: info.run_time().as_nanos() as u64,
+                })
             })
             .collect()
     }
@@ -285,7 +317,8 @@ fn is_optional(tracepoint: &str) -> bool {
 /// Whether the running kernel is older than a version. Only where types do not tell.
 fn older_than(major: u32, minor: u32) -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
 }
 
@@ -313,7 +346,13 @@ fn refusal(program: &str, error: &aya::programs::ProgramError) -> Error {
         source = inner.source();
     }
     // A verifier's log is long; its last words say what it was.
-    let last = reason.trim().lines().rfind(|line| !line.starts_with("processed")).unwrap_or("").trim().to_string();
+    let last = reason
+        .trim()
+        .lines()
+        .rfind(|line| !line.starts_with("processed"))
+        .unwrap_or("")
+        .trim()
+        .to_string();
     Error::Program { program: program.to_string(), reason: last }
 }
 
@@ -349,7 +388,8 @@ pub fn epoll(descriptors: &[&dyn AsFd]) -> Result<std::os::fd::OwnedFd, Error> {
         }
         let epoll = std::os::fd::OwnedFd::from_raw_fd(fd);
         for descriptor in descriptors {
-            let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
+            let mut event =
+                libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
             let raw = descriptor.as_fd().as_raw_fd();
             if libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, raw, &mut event) < 0 {
                 return Err(Error::last("cannot wait for a ring"));

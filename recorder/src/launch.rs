@@ -50,21 +50,29 @@ pub fn find(command: &OsStr) -> Result<PathBuf, Error> {
         Some(PathBuf::from(command)).filter(|path| is_program(path))
     } else {
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
-        std::env::split_paths(&path).map(|folder| folder.join(command)).find(|path| is_program(path))
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(command))
+            .find(|path| is_program(path))
     };
-    found.ok_or_else(|| Error::CommandNotFound(command.to_string_lossy().escape_debug().to_string()))
+    found
+        .ok_or_else(|| Error::CommandNotFound(command.to_string_lossy().escape_debug().to_string()))
 }
 
 fn c_string(bytes: &OsStr) -> Result<CString, Error> {
-    CString::new(bytes.as_bytes()).map_err(|_| Error::CommandNotFound("an argument contains a NUL".into()))
+    CString::new(bytes.as_bytes())
+        .map_err(|_| Error::CommandNotFound("an argument contains a NUL".into()))
 }
 
 impl Command {
     /// Makes the process; it waits for [`Command::go`].
     pub fn prepare(command: &[OsString]) -> Result<Command, Error> {
-        let name = command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let file = c_string(find(command.first().map_or(OsStr::new(""), OsString::as_os_str))?.as_os_str())?;
-        let argv: Vec<CString> = command.iter().map(|arg| c_string(arg)).collect::<Result<_, _>>()?;
+        let name =
+            command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = c_string(
+            find(command.first().map_or(OsStr::new(""), OsString::as_os_str))?.as_os_str(),
+        )?;
+        let argv: Vec<CString> =
+            command.iter().map(|arg| c_string(arg)).collect::<Result<_, _>>()?;
         let mut pointers: Vec<*const libc::c_char> = argv.iter().map(|arg| arg.as_ptr()).collect();
         pointers.push(std::ptr::null());
         let (wait, go) = pipe().map_err(Error::io("cannot make a pipe"))?;

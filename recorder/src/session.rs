@@ -85,14 +85,20 @@ pub struct Summary {
 /// What keeps the recording from starting; then nothing is left behind. Once it has started, it
 /// ends in order and says so in the summary.
 pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<Summary, Error> {
-    if let Some(pid) = options.scope.pids.iter().find(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+    if let Some(pid) = options
+        .scope
+        .pids
+        .iter()
+        .find(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+    {
         return Err(Error::NoProcess(*pid));
     }
     let signals = Signals::new()?;
     let mut command = options.command.as_deref().map(Command::prepare).transpose()?;
     let mut kernel = Kernel::load(options, command.as_ref().map(Command::pid))?;
     let folder = Folder::create(&options.output, options.force)?;
-    let mut session = Session::begin(options, &mut kernel, folder).inspect_err(|_| remove_unused(options))?;
+    let mut session =
+        Session::begin(options, &mut kernel, folder).inspect_err(|_| remove_unused(options))?;
     let started = session.start_kernel().and_then(|()| match &mut command {
         Some(command) => command.go(),
         None => Ok(()),
@@ -135,7 +141,11 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn begin(options: &'a Options, kernel: &'a mut Kernel, folder: Folder) -> Result<Session<'a>, Error> {
+    fn begin(
+        options: &'a Options,
+        kernel: &'a mut Kernel,
+        folder: Folder,
+    ) -> Result<Session<'a>, Error> {
         let host = Host::read();
         let command = options.command.as_ref();
         let manifest = Manifest {
@@ -147,7 +157,9 @@ impl<'a> Session<'a> {
             created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             recorder_version: env!("CARGO_PKG_VERSION").to_string(),
             state: State::Recording,
-            command: command.map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+            command: command.map(|words| {
+                words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+            }),
             sources: options.sources.streams().map(|stream| stream.name().to_string()).collect(),
             options: settings(options),
             redaction: "none".to_string(),
@@ -196,7 +208,9 @@ impl<'a> Session<'a> {
             self.kernel.add_root(pid)?;
         }
         self.snapshot()?;
-        self.kernel.attach(&self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect())?;
+        self.kernel.attach(
+            &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
+        )?;
         self.began = Instant::now();
         self.segment_began = self.began;
         Ok(())
@@ -204,16 +218,23 @@ impl<'a> Session<'a> {
 
     /// Announces all threads in scope, and notes what only /proc tells of their processes.
     fn snapshot(&mut self) -> Result<(), Error> {
-        let known: Vec<Meta> = self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
+        let known: Vec<Meta> =
+            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
         Ok(self.meta.write(&known)?)
     }
 
     /// Waits for the end; returns why it came.
-    fn run(&mut self, signals: &Signals, mut command: Option<&mut Command>, progress: &mut dyn FnMut(&Progress)) -> String {
+    fn run(
+        &mut self,
+        signals: &Signals,
+        mut command: Option<&mut Command>,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> String {
         let mut noted = Instant::now();
         let mut asked_to_stop = false;
         loop {
-            let fds = [signals.as_raw_fd(), command.as_ref().map_or(-1, |command| command.as_raw_fd())];
+            let fds =
+                [signals.as_raw_fd(), command.as_ref().map_or(-1, |command| command.as_raw_fd())];
             poll(&fds, self.time_left().unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
             while let Some(received) = signals.next() {
                 match &command {
@@ -241,12 +262,16 @@ impl<'a> Session<'a> {
             }
             if noted.elapsed() >= NOTE_EVERY {
                 noted = Instant::now();
-                let result = self.note().and_then(|()| if self.is_segment_full() { self.rotate() } else { Ok(()) });
+                let result = self
+                    .note()
+                    .and_then(|()| if self.is_segment_full() { self.rotate() } else { Ok(()) });
                 if let Err(error) = result {
                     self.notes.push(error.to_string());
                     return "the trace could not be written".into();
                 }
-            } else if self.is_spool_full() && let Err(error) = self.rotate() {
+            } else if self.is_spool_full()
+                && let Err(error) = self.rotate()
+            {
                 self.notes.push(error.to_string());
                 return "the trace could not be written".into();
             }
@@ -263,13 +288,15 @@ impl<'a> Session<'a> {
     }
 
     fn is_spool_full(&self) -> bool {
-        let bytes: u64 = self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
+        let bytes: u64 =
+            self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
         bytes >= self.options.rotation.bytes
     }
 
     fn progress(&self, is_encoding: bool) -> Progress {
         let stored = self.drains.iter().map(|drain| drain.status.stored.load(Relaxed)).sum();
-        let bytes: u64 = self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
+        let bytes: u64 =
+            self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
         Progress {
             elapsed: self.began.elapsed(),
             stored,
@@ -293,7 +320,9 @@ impl<'a> Session<'a> {
         // What the disk refused is lost too; it is not of any CPU, and put on the first.
         for drain in &self.drains {
             let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
-            for (kind, count) in discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0) {
+            for (kind, count) in
+                discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0)
+            {
                 add_lost(&mut kinds, kind as u16, *count);
             }
         }
@@ -315,12 +344,17 @@ impl<'a> Session<'a> {
             self.drains.iter().partition(|drain| drain.stream == Stream::Processes);
         processes.iter().try_for_each(|drain| drain.switch(segment, true))?;
         self.kernel.set_segment(segment)?;
-        let known: Vec<Meta> = self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
+        let known: Vec<Meta> =
+            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
         meta.write(&known)?;
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         processes.iter().try_for_each(|drain| drain.end_overlap())?;
         let counters = self.counters()?;
-        let closing = Meta::End { monotonic_ns: host::monotonic_ns(), closed: false, reason: "rotation".into() };
+        let closing = Meta::End {
+            monotonic_ns: host::monotonic_ns(),
+            closed: false,
+            reason: "rotation".into(),
+        };
         let mut old = std::mem::replace(&mut self.meta, meta);
         old.write(&[counters, closing])?;
         old.finish()?;
@@ -351,7 +385,11 @@ impl<'a> Session<'a> {
         let (emitted, lost) = totals(&counters);
         let mut records = vec![host::clocks(), counters];
         records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
-        records.push(Meta::End { monotonic_ns: host::monotonic_ns(), closed: true, reason: reason.clone() });
+        records.push(Meta::End {
+            monotonic_ns: host::monotonic_ns(),
+            closed: true,
+            reason: reason.clone(),
+        });
         results.push(self.meta.write(&records).map_err(Error::from));
         results.push(self.meta.finish().map_err(Error::from));
         progress(&Progress { is_encoding: true, elapsed, ..Progress::default() });
@@ -361,10 +399,23 @@ impl<'a> Session<'a> {
         self.background.finish();
         self.manifest.state = State::Finished;
         results.push(self.folder.write_manifest(&self.manifest).map_err(Error::from));
-        self.notes.extend(results.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        self.notes
+            .extend(results.into_iter().filter_map(Result::err).map(|error| error.to_string()));
         let background = &self.background.status;
-        self.notes.extend(background.error.lock().expect("no thread panics with the lock").iter().map(|e| e.to_string()));
-        self.notes.extend(self.kernel.missing.iter().map(|missing| format!("not recorded, this kernel lacks {missing}")));
+        self.notes.extend(
+            background
+                .error
+                .lock()
+                .expect("no thread panics with the lock")
+                .iter()
+                .map(|e| e.to_string()),
+        );
+        self.notes.extend(
+            self.kernel
+                .missing
+                .iter()
+                .map(|missing| format!("not recorded, this kernel lacks {missing}")),
+        );
         for drain in &self.drains {
             let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
             self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
@@ -432,7 +483,12 @@ fn totals(counters: &Meta) -> (u64, Vec<(&'static str, u64)>) {
     let mut lost = [0; KINDS];
     kinds.iter().for_each(|count| lost[usize::from(count.kind) % KINDS] += count.lost);
     let name = |id: usize| schema::events::by_id(id as u16).map_or("?", |event| event.name);
-    let lost = lost.iter().enumerate().filter(|(_, lost)| **lost > 0).map(|(id, lost)| (name(id), *lost)).collect();
+    let lost = lost
+        .iter()
+        .enumerate()
+        .filter(|(_, lost)| **lost > 0)
+        .map(|(id, lost)| (name(id), *lost))
+        .collect();
     (kinds.iter().map(|count| count.emitted).sum(), lost)
 }
 

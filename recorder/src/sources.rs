@@ -26,14 +26,24 @@ pub const PRESETS: &[Preset] = &[
         syscalls: None,
         doc: "the full picture for a minute",
     },
-    Preset { name: "light", streams: &[], syscalls: None, doc: "processes only, to be left on for good" },
+    Preset {
+        name: "light",
+        streams: &[],
+        syscalls: None,
+        doc: "processes only, to be left on for good",
+    },
     Preset {
         name: "security",
         streams: &[Stream::Syscalls],
         syscalls: Some("%security"),
         doc: "processes and the system calls that matter to security",
     },
-    Preset { name: "performance", streams: &[Stream::Sched], syscalls: None, doc: "processes and the scheduler" },
+    Preset {
+        name: "performance",
+        streams: &[Stream::Sched],
+        syscalls: None,
+        doc: "processes and the scheduler",
+    },
     Preset { name: "everything", streams: &Stream::ALL, syscalls: None, doc: "all sources" },
 ];
 
@@ -87,7 +97,8 @@ impl Sources {
         let (streams, syscalls) = resolve(name)?;
         if streams.contains(&Stream::Syscalls) {
             // All system calls and a set of them together are all.
-            self.syscalls = if self.has(Stream::Syscalls) && self.syscalls.is_none() { None } else { syscalls };
+            self.syscalls =
+                if self.has(Stream::Syscalls) && self.syscalls.is_none() { None } else { syscalls };
         }
         self.streams.extend(streams);
         Ok(())
@@ -143,6 +154,9 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_what_there_is() {
         let error = Sources::parse("sched,nosuch").expect_err("unknown").to_string();
-        assert!(error.contains("`nosuch`") && error.contains("syscalls") && error.contains("light"), "{error}");
+        assert!(
+            error.contains("`nosuch`") && error.contains("syscalls") && error.contains("light"),
+            "{error}"
+        );
     }
 }

@@ -10,7 +10,11 @@ pub fn render() -> String {
         "/* Generated from schema/src/events.rs by `cargo test -p schema`; do not edit. */\n#pragma once\n\n\
          struct ebrec_header {\n\t__u64 ts_ns;\n\t__u32 tid;\n\t__u32 pid;\n\t__u16 kind;\n\t__u16 size;\n\t__u16 fixed;\n\t__u16 cpu;\n};\n",
     );
-    let _ = writeln!(out, "_Static_assert(sizeof(struct ebrec_header) == {}, \"header\");\n", size_of::<Header>());
+    let _ = writeln!(
+        out,
+        "_Static_assert(sizeof(struct ebrec_header) == {}, \"header\");\n",
+        size_of::<Header>()
+    );
     let _ = writeln!(out, "#define EBREC_KINDS {KINDS}\n#define EBREC_UNKNOWN (~0ULL)");
     let _ = writeln!(out, "#define EBREC_NOT_RETURNED (-__LONG_LONG_MAX__ - 1)");
     let _ = writeln!(out, "#define EBREC_SYSCALL_COMPAT {:#x}", crate::types::SYSCALL_COMPAT);
@@ -29,7 +33,11 @@ pub fn render() -> String {
 }
 
 fn event_struct(event: &EventDef, out: &mut String) {
-    let _ = writeln!(out, "\n/* {} */\nstruct ebrec_{} {{\n\tstruct ebrec_header header;", event.doc, event.name);
+    let _ = writeln!(
+        out,
+        "\n/* {} */\nstruct ebrec_{} {{\n\tstruct ebrec_header header;",
+        event.doc, event.name
+    );
     for field in event.fields {
         let (ty, array) = match field.ty.c_type().split_once('[') {
             Some((ty, length)) => (ty, format!("[{length}")),
@@ -37,5 +45,9 @@ fn event_struct(event: &EventDef, out: &mut String) {
         };
         let _ = writeln!(out, "\t{ty} {}{array}; /* {} */", field.name, field.doc);
     }
-    let _ = writeln!(out, "}};\n_Static_assert(sizeof(struct ebrec_{}) == {}, \"{}\");", event.name, event.size, event.name);
+    let _ = writeln!(
+        out,
+        "}};\n_Static_assert(sizeof(struct ebrec_{}) == {}, \"{}\");",
+        event.name, event.size, event.name
+    );
 }

@@ -37,7 +37,13 @@ pub fn source_name(table: &Table) -> &'static str {
 }
 
 fn table_page(table: &Table, out: &mut String) {
-    let _ = writeln!(out, "\n## {}\n\nOne row per {}. Source: `{}`.\n", table.name, table.doc, source_name(table));
+    let _ = writeln!(
+        out,
+        "\n## {}\n\nOne row per {}. Source: `{}`.\n",
+        table.name,
+        table.doc,
+        source_name(table)
+    );
     if table.is_shared() {
         out.push_str("| event | meaning |\n|---|---|\n");
         for event in table.events() {

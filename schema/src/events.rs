@@ -97,7 +97,9 @@ impl Tail {
         match self {
             Tail::Path => "Path as the program gave it, at most 1024 bytes.",
             Tail::Path2 => "Second path of a call that has two (`rename`, `link`, `mount`).",
-            Tail::Address => "Socket address: `127.0.0.1:80`, `[::1]:80`, `unix:/run/x`, `unix:@name`.",
+            Tail::Address => {
+                "Socket address: `127.0.0.1:80`, `[::1]:80`, `unix:/run/x`, `unix:@name`."
+            }
             Tail::Argv => "Arguments, quoted so that they can be pasted into a shell.",
             Tail::Exe => "Absolute path of the program file.",
             Tail::Cwd => "Working directory.",

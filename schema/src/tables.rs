@@ -107,7 +107,11 @@ impl Table {
             add(Column::nullable(tail.column(), ColumnType::Text, tail.doc()));
         }
         if has_tail {
-            add(Column::required("truncated", ColumnType::Bool, "Whether a text was cut to what is kept."));
+            add(Column::required(
+                "truncated",
+                ColumnType::Bool,
+                "Whether a text was cut to what is kept.",
+            ));
         }
         columns
     }
@@ -145,22 +149,42 @@ pub const TABLES: &[Table] = &[
         doc: "process seen in a segment, as last known in it",
         source: Source::Identity,
         own: &[
-            Column::nullable("start_ts", Timestamp, "When it started; it may be before the recording."),
-            Column::nullable("end_ts", Timestamp, "When its last thread ended; NULL when it was alive."),
+            Column::nullable(
+                "start_ts",
+                Timestamp,
+                "When it started; it may be before the recording.",
+            ),
+            Column::nullable(
+                "end_ts",
+                Timestamp,
+                "When its last thread ended; NULL when it was alive.",
+            ),
             HOST,
             Column::required("pid", Int32, "Process id."),
-            Column::required("upid", Int64, "Process for good: process ids are used again, this is not."),
+            Column::required(
+                "upid",
+                Int64,
+                "Process for good: process ids are used again, this is not.",
+            ),
             Column::nullable("parent_pid", Int32, "Process id of the process that started it."),
             Column::nullable("parent_upid", Int64, "Process that started it."),
             Column::nullable("comm", Text, "Name of its first thread."),
             Column::nullable("exe", Text, "Absolute path of the program file."),
-            Column::nullable("argv", Text, "Arguments, quoted so that they can be pasted into a shell."),
+            Column::nullable(
+                "argv",
+                Text,
+                "Arguments, quoted so that they can be pasted into a shell.",
+            ),
             Column::nullable("cwd", Text, "Working directory when the program started."),
             Column::nullable("uid", Int64, "Real user id."),
             Column::nullable("gid", Int64, "Real group id."),
             Column::nullable("cgroup_id", Int64, "Control group by its id."),
             Column::nullable("cgroup", Text, "Path of the control group."),
-            Column::nullable("container_id", Text, "Container, as the control group's path names it."),
+            Column::nullable(
+                "container_id",
+                Text,
+                "Container, as the control group's path names it.",
+            ),
             Column::nullable("exit_code", Int32, "Exit code, when it exited by itself."),
             Column::nullable("signal", Text, "Signal that ended it, such as `SIGKILL`."),
         ],
@@ -179,7 +203,11 @@ pub const TABLES: &[Table] = &[
             Column::nullable("comm", Text, "Its name."),
         ],
     },
-    events("process_events", Stream::Processes, "fork, exec, exit, change of name, user or control group"),
+    events(
+        "process_events",
+        Stream::Processes,
+        "fork, exec, exit, change of name, user or control group",
+    ),
     events("syscalls", Stream::Syscalls, "system call or io_uring operation"),
     events("sched_slices", Stream::Sched, "interval of a thread on a CPU"),
     events("offcpu", Stream::Sched, "interval of a thread off the CPU"),
@@ -206,8 +234,16 @@ pub const TABLES: &[Table] = &[
             Column::required("ts", Timestamp, "Start of the interval."),
             Column::required("duration_ns", Int64, "Length of the interval."),
             HOST,
-            Column::required("component", Text, "`bpf:<program>`, `drain:<stream>`, `encode`, or `recorder` (all of its process)."),
-            Column::nullable("run_count", Int64, "Times a BPF program ran, as far as it was measured."),
+            Column::required(
+                "component",
+                Text,
+                "`bpf:<program>`, `drain:<stream>`, `encode`, or `recorder` (all of its process).",
+            ),
+            Column::nullable(
+                "run_count",
+                Int64,
+                "Times a BPF program ran, as far as it was measured.",
+            ),
             Column::nullable("cpu_ns", Int64, "CPU time."),
             Column::nullable("bytes", Int64, "Bytes written."),
             Column::nullable("memory_bytes", Int64, "Resident memory."),
@@ -224,10 +260,26 @@ pub const TABLES: &[Table] = &[
             Column::nullable("first_ts", Timestamp, "Earliest event of the kind in the segment."),
             Column::nullable("last_ts", Timestamp, "Latest event of the kind in the segment."),
             Column::required("stored", Int64, "Events of the kind in the segment."),
-            Column::required("stored_before", Int64, "Events of the kind in all earlier segments, dropped ones included."),
-            Column::nullable("emitted", Int64, "Events of the kind that the kernel side had emitted when the segment was closed."),
-            Column::nullable("lost", Int64, "Events of the kind that were lost until the segment was closed."),
-            Column::required("closed", Bool, "Whether the recording ended with this segment, so that the sum must hold."),
+            Column::required(
+                "stored_before",
+                Int64,
+                "Events of the kind in all earlier segments, dropped ones included.",
+            ),
+            Column::nullable(
+                "emitted",
+                Int64,
+                "Events of the kind that the kernel side had emitted when the segment was closed.",
+            ),
+            Column::nullable(
+                "lost",
+                Int64,
+                "Events of the kind that were lost until the segment was closed.",
+            ),
+            Column::required(
+                "closed",
+                Bool,
+                "Whether the recording ended with this segment, so that the sum must hold.",
+            ),
         ],
     },
     Table {
@@ -251,9 +303,21 @@ pub const TABLES: &[Table] = &[
         own: &[
             Column::required("ts", Timestamp, "`CLOCK_REALTIME`."),
             HOST,
-            Column::required("monotonic_ns", Int64, "`CLOCK_MONOTONIC`, which the kernel side uses."),
-            Column::required("boottime_ns", Int64, "`CLOCK_BOOTTIME`, which counts suspended time."),
-            Column::required("in_force", Bool, "Whether events from here on are dated by this reading."),
+            Column::required(
+                "monotonic_ns",
+                Int64,
+                "`CLOCK_MONOTONIC`, which the kernel side uses.",
+            ),
+            Column::required(
+                "boottime_ns",
+                Int64,
+                "`CLOCK_BOOTTIME`, which counts suspended time.",
+            ),
+            Column::required(
+                "in_force",
+                Bool,
+                "Whether events from here on are dated by this reading.",
+            ),
         ],
     },
 ];

@@ -99,7 +99,11 @@ impl FieldType {
             Self::Comm | Self::TaskState => one(Text),
             Self::PeerTid => vec![
                 Column::nullable("waker_tid", Int32, doc),
-                Column::nullable("waker_upid", Int64, "Process of that thread, where it was recorded."),
+                Column::nullable(
+                    "waker_upid",
+                    Int64,
+                    "Process of that thread, where it was recorded.",
+                ),
             ],
             Self::SyscallId | Self::IoUringOp => vec![
                 Column::nullable("syscall", Text, "Name of the call, such as `openat`."),
@@ -111,7 +115,11 @@ impl FieldType {
             ],
             Self::Return => vec![
                 Column::nullable(name, Int64, doc),
-                Column::nullable("error", Text, "Name of the error, such as `ENOENT`; NULL on success."),
+                Column::nullable(
+                    "error",
+                    Text,
+                    "Name of the error, such as `ENOENT`; NULL on success.",
+                ),
             ],
             Self::Args => ARG_NAMES.iter().map(|name| Column::nullable(name, Int64, doc)).collect(),
             Self::ExitStatus => vec![

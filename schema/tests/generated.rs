@@ -44,7 +44,8 @@ fn every_event_table_is_declared_and_has_unique_columns() {
     }
     for table in schema::tables::TABLES {
         let columns = table.columns();
-        let names: std::collections::BTreeSet<_> = columns.iter().map(|column| column.name).collect();
+        let names: std::collections::BTreeSet<_> =
+            columns.iter().map(|column| column.name).collect();
         assert_eq!(names.len(), columns.len(), "{} repeats a column", table.name);
         assert!(columns.iter().all(|column| !column.doc.is_empty()), "{} lacks docs", table.name);
     }
@@ -52,10 +53,12 @@ fn every_event_table_is_declared_and_has_unique_columns() {
 
 #[test]
 fn event_ids_are_unique_and_kinds_of_a_table_share_a_stream() {
-    let ids: std::collections::BTreeSet<_> = schema::events::EVENTS.iter().map(|event| event.id).collect();
+    let ids: std::collections::BTreeSet<_> =
+        schema::events::EVENTS.iter().map(|event| event.id).collect();
     assert_eq!(ids.len(), schema::events::EVENTS.len());
     for table in schema::tables::TABLES {
-        let streams: std::collections::BTreeSet<_> = table.events().map(|event| event.stream).collect();
+        let streams: std::collections::BTreeSet<_> =
+            table.events().map(|event| event.stream).collect();
         assert!(streams.len() <= 1, "{}", table.name);
     }
 }

@@ -131,21 +131,13 @@ fn syscall(random: &mut Random, end_ns: u64, out: &mut Vec<u8>) {
         random.skewed(40),
         random.skewed(400)
     );
-    push(
-        out,
-        16,
-        &record.as_bytes()[..48 + args * 8],
-        has_path.then_some(path.as_str()),
-    );
+    push(out, 16, &record.as_bytes()[..48 + args * 8], has_path.then_some(path.as_str()));
 }
 
 fn slice(random: &mut Random, end_ns: u64, out: &mut Vec<u8>) {
     let duration_ns = 1000 + random.next() % 2_000_000;
     let record = ev::SchedSlice {
-        header: header(
-            end_ns.saturating_sub(duration_ns),
-            1000 + random.skewed(THREADS) as u32,
-        ),
+        header: header(end_ns.saturating_sub(duration_ns), 1000 + random.skewed(THREADS) as u32),
         duration_ns: DurationNs(duration_ns),
         wait_ns: DurationNs(random.next() % 50_000),
         end_state: TaskState([0, 1, 1, 1, 2][random.next() as usize % 5]),
@@ -190,11 +182,7 @@ fn write(folder: &Folder) -> store::Result<()> {
     };
     meta.write(&[
         start,
-        Meta::Clock {
-            realtime_ns: 1_700_000_000_000_000_000,
-            monotonic_ns: 1,
-            boottime_ns: 1,
-        },
+        Meta::Clock { realtime_ns: 1_700_000_000_000_000_000, monotonic_ns: 1, boottime_ns: 1 },
     ])?;
     meta.finish()?;
     let mut records = Vec::new();
@@ -203,13 +191,9 @@ fn write(folder: &Folder) -> store::Result<()> {
     processes.write_block(&records, true)?;
     processes.finish()?;
     let mut random = Random(42);
-    for (stream, make) in [
-        (
-            Stream::Syscalls,
-            syscall as fn(&mut Random, u64, &mut Vec<u8>),
-        ),
-        (Stream::Sched, slice),
-    ] {
+    for (stream, make) in
+        [(Stream::Syscalls, syscall as fn(&mut Random, u64, &mut Vec<u8>)), (Stream::Sched, slice)]
+    {
         let mut writer = SpoolWriter::create(&spool, 1, stream, &[0; KINDS])?;
         let (mut spent, mut now_ns) = (std::time::Duration::ZERO, 1_000_000_000);
         for _ in 0..EVENTS / BLOCK_EVENTS {
@@ -238,23 +222,12 @@ fn print_columns(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let reader = SerializedFileReader::new(File::open(path)?)?;
     let metadata = reader.metadata();
     let mut sizes: BTreeMap<String, i64> = BTreeMap::new();
-    for column in metadata
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns())
-    {
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
         *sizes.entry(column.column_path().string()).or_default() += column.compressed_size();
     }
     let rows = metadata.file_metadata().num_rows() as f64;
     let per_event = |(name, size): (String, i64)| format!("{name} {:.2}", size as f64 / rows);
-    println!(
-        "{}",
-        sizes
-            .into_iter()
-            .map(per_event)
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
+    println!("{}", sizes.into_iter().map(per_event).collect::<Vec<_>>().join(", "));
     Ok(())
 }
 
@@ -270,26 +243,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "encode on one thread: {:4.2} M events/s",
             2.0 * EVENTS as f64 / begin.elapsed().as_secs_f64() / 1e6
         );
-        for size in encoded
-            .tables
-            .iter()
-            .filter(|size| size.rows >= EVENTS as u64)
-        {
-            println!(
-                "  {:>14}: {:5.2} B/event",
-                size.table,
-                size.bytes as f64 / size.rows as f64
-            );
+        for size in encoded.tables.iter().filter(|size| size.rows >= EVENTS as u64) {
+            println!("  {:>14}: {:5.2} B/event", size.table, size.bytes as f64 / size.rows as f64);
         }
     }
     for table in ["syscalls", "sched_slices"] {
         print_columns(&folder.table_file(table, 1))?;
     }
     if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        status
-            .lines()
-            .filter(|line| line.starts_with("VmHWM"))
-            .for_each(|line| println!("{line}"));
+        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
     }
     Ok(())
 }

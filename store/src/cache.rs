@@ -49,21 +49,13 @@ impl Index {
         mut keep: impl FnMut(&'static EventDef, bool, IndexEntry),
     ) -> Result<Index> {
         let mut kinds: [Option<&'static EventDef>; KINDS] = [None; KINDS];
-        schema::events::EVENTS
-            .iter()
-            .for_each(|event| kinds[usize::from(event.id)] = Some(event));
+        schema::events::EVENTS.iter().for_each(|event| kinds[usize::from(event.id)] = Some(event));
         let mut blocks = Vec::new();
         let (mut counts, mut unknown) = ([0; KINDS], 0);
         let mut span: Vec<Option<(u64, u64)>> = vec![None; KINDS];
         reader.for_each(|block, offset, bytes| {
-            if blocks
-                .last()
-                .is_none_or(|last: &BlockAt| last.offset != block.offset)
-            {
-                blocks.push(BlockAt {
-                    offset: block.offset,
-                    packed: block.flags & ZSTD != 0,
-                });
+            if blocks.last().is_none_or(|last: &BlockAt| last.offset != block.offset) {
+                blocks.push(BlockAt { offset: block.offset, packed: block.flags & ZSTD != 0 });
             }
             let Ok(record) = Record::first(bytes) else {
                 return;
@@ -79,18 +71,8 @@ impl Index {
             }
             match kinds.get(kind).copied().flatten() {
                 Some(event) => {
-                    let at = Position {
-                        block: blocks.len() as u32 - 1,
-                        offset,
-                    };
-                    keep(
-                        event,
-                        block.is_context(),
-                        IndexEntry {
-                            ts_ns: record.ts_ns(),
-                            at,
-                        },
-                    );
+                    let at = Position { block: blocks.len() as u32 - 1, offset };
+                    keep(event, block.is_context(), IndexEntry { ts_ns: record.ts_ns(), at });
                 }
                 None => unknown += 1,
             }
@@ -98,19 +80,10 @@ impl Index {
         if reader.end_counts().is_some_and(|end| *end != counts) {
             return Err(reader.corrupt(0, "the counts at its end are not those of its records"));
         }
-        let stored_before = reader
-            .header()
-            .map_or([0; KINDS], |header| header.stored_before);
+        let stored_before = reader.header().map_or([0; KINDS], |header| header.stored_before);
         let torn_bytes = reader.torn_bytes();
         let cache = BlockCache::new(reader, blocks, cache_bytes);
-        Ok(Index {
-            cache,
-            counts,
-            span,
-            stored_before,
-            unknown,
-            torn_bytes,
-        })
+        Ok(Index { cache, counts, span, stored_before, unknown, torn_bytes })
     }
 }
 
@@ -147,16 +120,7 @@ impl BlockCache {
         let loaded = blocks.iter().map(|_| Vec::new()).collect();
         let uses = vec![Use::default(); blocks.len()];
         let (clock, single) = (VecDeque::new(), Vec::new());
-        BlockCache {
-            reader,
-            blocks,
-            loaded,
-            uses,
-            clock,
-            bytes: 0,
-            bytes_max,
-            single,
-        }
+        BlockCache { reader, blocks, loaded, uses, clock, bytes: 0, bytes_max, single }
     }
 
     /// The record at a position that the index has given.
@@ -171,9 +135,7 @@ impl BlockCache {
             self.load(at.block)?;
         }
         self.uses[block].recent = true;
-        let bytes = self.loaded[block]
-            .get(at.offset as usize..)
-            .unwrap_or_default();
+        let bytes = self.loaded[block].get(at.offset as usize..).unwrap_or_default();
         Record::first(bytes).map_err(|what| self.reader.corrupt(self.blocks[block].offset, what))
     }
 
@@ -189,8 +151,7 @@ impl BlockCache {
 
     fn load(&mut self, block: u32) -> Result<()> {
         let mut payload = Vec::new();
-        self.reader
-            .block_at(self.blocks[block as usize].offset, &mut payload)?;
+        self.reader.block_at(self.blocks[block as usize].offset, &mut payload)?;
         while self.bytes + payload.len() > self.bytes_max {
             let Some(oldest) = self.clock.pop_front() else {
                 break;
@@ -204,11 +165,7 @@ impl BlockCache {
         }
         self.bytes += payload.len();
         self.loaded[block as usize] = payload;
-        self.uses[block as usize] = Use {
-            recent: true,
-            seen: true,
-            single_reads: 0,
-        };
+        self.uses[block as usize] = Use { recent: true, seen: true, single_reads: 0 };
         self.clock.push_back(block);
         Ok(())
     }
@@ -246,9 +203,8 @@ mod tests {
         let mut writer =
             SpoolWriter::create(temp.path(), 1, Stream::Syscalls, &[0; KINDS]).unwrap();
         for block in 0..40u64 {
-            let records: Vec<u8> = (0..100)
-                .flat_map(|at| record(block * 100 + at, 100 + at as usize))
-                .collect();
+            let records: Vec<u8> =
+                (0..100).flat_map(|at| record(block * 100 + at, 100 + at as usize)).collect();
             writer.write_block(&records, false).unwrap();
         }
         writer.finish().unwrap();

@@ -91,9 +91,7 @@ impl Rows {
     fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let record =
             |row: &Range<u32>| Record::first(&self.bytes[row.start as usize..row.end as usize]);
-        self.rows
-            .iter()
-            .map(move |row| record(row).expect("a record that was pushed is whole"))
+        self.rows.iter().map(move |row| record(row).expect("a record that was pushed is whole"))
     }
 }
 
@@ -107,9 +105,7 @@ impl Plan {
             .map(|column| (column.ty, source(column.name, &events)))
             .collect();
         let mut event_names = [""; KINDS];
-        events
-            .iter()
-            .for_each(|event| event_names[usize::from(event.id)] = event.name);
+        events.iter().for_each(|event| event_names[usize::from(event.id)] = event.name);
         let text_bytes = vec![0; columns.len()];
         Plan {
             schema: schema::arrow::schema(table),
@@ -127,11 +123,10 @@ impl Plan {
         for index in 0..self.columns.len() {
             let array = match self.columns[index].0 {
                 ColumnType::Text => self.text(index, rows, &who, context),
-                ColumnType::Bool => {
-                    Arc::new(BooleanArray::from_iter(rows.records().map(|record| {
-                        Some(record.tails().any(|(_, truncated, _)| truncated))
-                    })))
-                }
+                ColumnType::Bool => Arc::new(BooleanArray::from_iter(
+                    rows.records()
+                        .map(|record| Some(record.tails().any(|(_, truncated, _)| truncated))),
+                )),
                 _ => self.numbers(index, rows, &who, context),
             };
             arrays.push(array);
@@ -158,19 +153,17 @@ impl Plan {
             Source::Cpu => Arc::new(Int32Array::from_iter_values(
                 records.map(|record| i32::from(record.cpu())),
             )),
-            Source::Pid => Arc::new(Int32Array::from_iter_values(
-                records.map(|record| record.pid() as i32),
-            )),
-            Source::Tid => Arc::new(Int32Array::from_iter_values(
-                records.map(|record| record.tid() as i32),
-            )),
+            Source::Pid => {
+                Arc::new(Int32Array::from_iter_values(records.map(|record| record.pid() as i32)))
+            }
+            Source::Tid => {
+                Arc::new(Int32Array::from_iter_values(records.map(|record| record.tid() as i32)))
+            }
             Source::Upid => Arc::new(Int64Array::from_iter(
-                who.iter()
-                    .map(|who| who.as_ref()?.upid.map(|upid| upid as i64)),
+                who.iter().map(|who| who.as_ref()?.upid.map(|upid| upid as i64)),
             )),
             Source::CgroupId => Arc::new(Int64Array::from_iter(
-                who.iter()
-                    .map(|who| who.as_ref()?.cgroup_id.map(|id| id as i64)),
+                who.iter().map(|who| who.as_ref()?.cgroup_id.map(|id| id as i64)),
             )),
             Source::Field(sources) => {
                 let values = records.map(|record| {
@@ -200,9 +193,9 @@ impl Plan {
         let mut out = StringBuilder::with_capacity(rows.len(), self.text_bytes[index]);
         match &self.columns[index].1 {
             Source::Host => who.iter().for_each(|_| out.append_value(context.host)),
-            Source::Comm => who
-                .iter()
-                .for_each(|who| out.append_option(who.as_ref().and_then(|who| who.comm))),
+            Source::Comm => {
+                who.iter().for_each(|who| out.append_option(who.as_ref().and_then(|who| who.comm)))
+            }
             Source::Event => rows
                 .records()
                 .for_each(|record| out.append_value(self.event_names[usize::from(record.kind())])),
@@ -234,10 +227,7 @@ impl Plan {
 
 /// Who made a record; nobody if the thread id belongs to another process by what is known.
 fn who<'a>(record: Record, context: &Context<'a>) -> Option<Who<'a>> {
-    context
-        .identity
-        .lookup(record.tid(), record.ts_ns())
-        .filter(|who| who.pid == record.pid())
+    context.identity.lookup(record.tid(), record.ts_ns()).filter(|who| who.pid == record.pid())
 }
 
 /// Finds what fills the column called `name`.
@@ -260,21 +250,15 @@ fn source(name: &str, events: &[&EventDef]) -> Source {
         for field in event.fields {
             let columns = field.ty.columns(field.name, field.doc);
             if let Some(part) = columns.iter().position(|column| column.name == name) {
-                sources[usize::from(event.id)] = Some(FieldSource {
-                    ty: field.ty,
-                    offset: field.offset,
-                    part,
-                });
+                sources[usize::from(event.id)] =
+                    Some(FieldSource { ty: field.ty, offset: field.offset, part });
             }
         }
     }
     if sources.iter().any(Option::is_some) {
         return Source::Field(sources);
     }
-    match (
-        name,
-        Tail::ALL.into_iter().find(|tail| tail.column() == name),
-    ) {
+    match (name, Tail::ALL.into_iter().find(|tail| tail.column() == name)) {
         (_, Some(tail)) => Source::Tail(tail),
         ("truncated", None) => Source::Truncated,
         _ => Source::Event,
@@ -287,9 +271,7 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
     let FieldSource { ty, offset, part } = source;
     let word = || record.u32_at(offset).filter(|value| *value != u32::MAX);
     match ty {
-        DurationNs => record
-            .u64_at(offset)
-            .and_then(|value| i64::try_from(value).ok()),
+        DurationNs => record.u64_at(offset).and_then(|value| i64::try_from(value).ok()),
         // Nobody has the number 0: it is the idle thread, or a field that was not filled.
         Tid | Pid => word().filter(|value| *value != 0).map(i64::from),
         CpuId | Uid | Gid | Priority => word().map(i64::from),
@@ -297,33 +279,25 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
             .u64_at(offset)
             .filter(|value| *value != 0 && *value != u64::MAX)
             .map(|value| value as i64),
-        Bits => record
-            .u64_at(offset)
-            .filter(|value| *value != u64::MAX)
-            .map(|value| value as i64),
+        Bits => record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64),
         Args => record.u64_at(offset + part * 8).map(|value| value as i64),
-        Return => record
-            .u64_at(offset)
-            .map(|value| value as i64)
-            .filter(|value| *value != NOT_RETURNED),
+        Return => {
+            record.u64_at(offset).map(|value| value as i64).filter(|value| *value != NOT_RETURNED)
+        }
         PeerTid => {
             let tid = word().filter(|tid| *tid != 0)?;
             if part == 0 {
                 return Some(i64::from(tid));
             }
             // The first field of these kinds is how long it lasted; the peer acted at the end of it.
-            let duration_ns = record
-                .u64_at(HEADER_SIZE)
-                .filter(|value| *value != u64::MAX)
-                .unwrap_or(0);
-            let who = context
-                .identity
-                .lookup(tid, record.ts_ns().saturating_add(duration_ns))?;
+            let duration_ns =
+                record.u64_at(HEADER_SIZE).filter(|value| *value != u64::MAX).unwrap_or(0);
+            let who = context.identity.lookup(tid, record.ts_ns().saturating_add(duration_ns))?;
             who.upid.map(|upid| upid as i64)
         }
-        ExitStatus => word()
-            .filter(|status| status & 0x7f == 0)
-            .map(|status| i64::from(status >> 8 & 0xff)),
+        ExitStatus => {
+            word().filter(|status| status & 0x7f == 0).map(|status| i64::from(status >> 8 & 0xff))
+        }
         Comm | SyscallId | IoUringOp | TaskState | Reserved => None,
     }
 }
@@ -346,13 +320,7 @@ fn word<'a>(
         }
         TaskState => word().map(names::task_state),
         SyscallId if part == 0 => Some(names.call(word()?)),
-        SyscallId => word().map(|id| {
-            if names::is_compat(id) {
-                "compat"
-            } else {
-                "syscall"
-            }
-        }),
+        SyscallId => word().map(|id| if names::is_compat(id) { "compat" } else { "syscall" }),
         IoUringOp if part == 0 => Some(names.op(word()?)),
         IoUringOp => Some("io_uring"),
         Return => names.error(record.u64_at(offset)? as i64),

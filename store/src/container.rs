@@ -17,10 +17,7 @@ static CONTAINER: LazyLock<Regex> = LazyLock::new(|| {
 /// The container that the control group at `path` belongs to: the innermost one.
 pub(crate) fn container_id(path: &str) -> Option<&str> {
     let captures = CONTAINER.captures_iter(path).last()?;
-    captures
-        .get(1)
-        .or_else(|| captures.get(2))
-        .map(|found| found.as_str())
+    captures.get(1).or_else(|| captures.get(2)).map(|found| found.as_str())
 }
 
 #[cfg(test)]
@@ -42,12 +39,9 @@ mod tests {
         }
         assert_eq!(container_id("/lxc.payload.web/system.slice"), Some("web"));
         assert_eq!(container_id("/lxc/web"), Some("web"));
-        for path in [
-            "/",
-            "/user.slice/user-1000.slice",
-            "/system.slice/docker.service",
-            "/docker/abc",
-        ] {
+        for path in
+            ["/", "/user.slice/user-1000.slice", "/system.slice/docker.service", "/docker/abc"]
+        {
             assert_eq!(container_id(path), None, "{path}");
         }
     }

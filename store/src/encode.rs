@@ -72,32 +72,18 @@ pub fn segment(folder: &Folder, segment: u64, out: &Path) -> Result<Encoded> {
     files.extend(state::write(&meta, &identity, processes, out)?);
     // The seal comes last, and knows the other files.
     files.push(state::write_segments(&meta, &stats, &files, out)?);
-    let size = |file: &Partial| TableSize {
-        table: file.table,
-        rows: file.rows,
-        bytes: file.bytes,
-    };
+    let size = |file: &Partial| TableSize { table: file.table, rows: file.rows, bytes: file.bytes };
     let tables = files.iter().map(size).collect();
     files.into_iter().try_for_each(Partial::publish)?;
-    Ok(Encoded {
-        segment,
-        tables,
-        unknown: stats.unknown,
-        torn_bytes: stats.torn_bytes,
-    })
+    Ok(Encoded { segment, tables, unknown: stats.unknown, torn_bytes: stats.torn_bytes })
 }
 
 /// Encodes every spool of `folder` that is not encoded yet, several at once.
 pub fn all(folder: &Folder) -> Result<Vec<Encoded>> {
     let done = folder.segments_encoded()?;
-    let todo: Vec<u64> = folder
-        .spools()?
-        .into_iter()
-        .filter(|number| !done.contains(number))
-        .collect();
-    todo.into_par_iter()
-        .map(|number| segment(folder, number, folder.path()))
-        .collect()
+    let todo: Vec<u64> =
+        folder.spools()?.into_iter().filter(|number| !done.contains(number)).collect();
+    todo.into_par_iter().map(|number| segment(folder, number, folder.path())).collect()
 }
 
 /// What the streams of a segment hold.
@@ -124,15 +110,10 @@ impl Default for Stats {
 impl Stats {
     /// Takes over the kinds of one stream.
     fn of(index: &Index, stream: Stream) -> Stats {
-        let mut stats = Stats {
-            unknown: index.unknown,
-            torn_bytes: index.torn_bytes,
-            ..Stats::default()
-        };
-        for kind in EVENTS
-            .iter()
-            .filter(|event| event.stream == stream)
-            .map(|event| usize::from(event.id))
+        let mut stats =
+            Stats { unknown: index.unknown, torn_bytes: index.torn_bytes, ..Stats::default() };
+        for kind in
+            EVENTS.iter().filter(|event| event.stream == stream).map(|event| usize::from(event.id))
         {
             stats.counts[kind] = index.counts[kind];
             stats.stored_before[kind] = index.stored_before[kind];
@@ -160,10 +141,8 @@ fn encode_stream(
     identity: &Identity,
     out: &Path,
 ) -> Result<(Stats, Vec<Partial>)> {
-    let tables: Vec<&'static Table> = TABLES
-        .iter()
-        .filter(|table| table.source == Source::Stream(stream))
-        .collect();
+    let tables: Vec<&'static Table> =
+        TABLES.iter().filter(|table| table.source == Source::Stream(stream)).collect();
     let mut entries: Vec<Vec<IndexEntry>> = vec![Vec::new(); tables.len()];
     let table_of: Vec<Option<usize>> = (0..KINDS)
         .map(|kind| {
@@ -173,36 +152,22 @@ fn encode_stream(
         })
         .collect();
     let index = match SpoolReader::open_as(spool, SpoolKind::Stream(stream), meta.segment) {
-        Ok(reader) => Some(Index::build(
-            reader,
-            CACHE_BYTES,
-            |event, is_context, entry| {
-                if let Some(table) = table_of[usize::from(event.id)].filter(|_| !is_context) {
-                    entries[table].push(entry);
-                }
-            },
-        )?),
+        Ok(reader) => Some(Index::build(reader, CACHE_BYTES, |event, is_context, entry| {
+            if let Some(table) = table_of[usize::from(event.id)].filter(|_| !is_context) {
+                entries[table].push(entry);
+            }
+        })?),
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error),
     };
     let is_recorded = stream == Stream::Processes
-        || meta
-            .start
-            .sources
-            .iter()
-            .any(|source| source == stream.name());
+        || meta.start.sources.iter().any(|source| source == stream.name());
     if index.is_none() && !is_recorded {
         return Ok((Stats::default(), Vec::new()));
     }
-    let stats = index
-        .as_ref()
-        .map_or_else(Stats::default, |index| Stats::of(index, stream));
+    let stats = index.as_ref().map_or_else(Stats::default, |index| Stats::of(index, stream));
     let mut cache = index.map(|index| index.cache);
-    let context = Context {
-        host: &meta.start.host,
-        identity,
-        clocks: &meta.clocks,
-    };
+    let context = Context { host: &meta.start.host, identity, clocks: &meta.clocks };
     let mut files = Vec::new();
     for (table, mut entries) in tables.into_iter().zip(entries) {
         // Records of one moment stay in the order of the spool, so that there is one result only.

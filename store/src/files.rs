@@ -9,17 +9,9 @@ use crate::error::{Error, Result};
 pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(Error::Io {
-            action: "list",
-            path: path.to_path_buf(),
-            source,
-        }),
+        Err(source) => Err(Error::Io { action: "list", path: path.to_path_buf(), source }),
         Ok(entries) => entries
-            .map(|entry| {
-                entry
-                    .map(|entry| entry.path())
-                    .map_err(Error::io("list", path))
-            })
+            .map(|entry| entry.map(|entry| entry.path()).map_err(Error::io("list", path)))
             .collect(),
     }
 }
@@ -73,10 +65,7 @@ pub(crate) fn open_file(path: &Path) -> Result<(File, u64)> {
     let metadata = fs::symlink_metadata(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {
         let what = "it is not a regular file".to_string();
-        return Err(Error::Damaged {
-            path: path.to_path_buf(),
-            what,
-        });
+        return Err(Error::Damaged { path: path.to_path_buf(), what });
     }
     let file = File::open(path).map_err(Error::io("open", path))?;
     let length = file.metadata().map_err(Error::io("open", path))?.len();

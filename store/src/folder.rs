@@ -1,6 +1,7 @@
 //! The folder on disk: what is in it by name, who writes to it, what may be deleted.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use schema::tables::TABLES;
@@ -13,6 +14,8 @@ use crate::manifest::{MANIFEST, MANIFEST_PARTIAL};
 
 const SPOOL: &str = "spool";
 const LOCK: &str = ".lock";
+/// Space held back for the end of a recording.
+const RESERVE: &str = ".reserve";
 /// The table whose file is renamed into place last: its presence says that a segment is complete.
 const SEAL: &str = "segments";
 
@@ -32,36 +35,24 @@ impl Folder {
     /// It must not exist or be empty; with `force`, an earlier trace in it is removed: the files of
     /// a trace, and nothing else.
     pub fn create(path: &Path, force: bool) -> Result<Folder> {
-        let folder = Folder {
-            path: path.to_path_buf(),
-        };
+        let folder = Folder { path: path.to_path_buf() };
         match fs::read_dir(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                if let Some(parent) = path
-                    .parent()
-                    .filter(|parent| !parent.as_os_str().is_empty())
+                if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
                 {
                     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
                 }
             }
             Err(source) => {
-                return Err(Error::Io {
-                    action: "open",
-                    path: path.to_path_buf(),
-                    source,
-                });
+                return Err(Error::Io { action: "open", path: path.to_path_buf(), source });
             }
             Ok(mut entries) => {
                 if entries.next().is_some() {
                     if !force || !is_file(&path.join(MANIFEST)) {
-                        return Err(Error::Exists {
-                            path: path.to_path_buf(),
-                        });
+                        return Err(Error::Exists { path: path.to_path_buf() });
                     }
                     if folder.is_live() {
-                        return Err(Error::InUse {
-                            path: path.to_path_buf(),
-                        });
+                        return Err(Error::InUse { path: path.to_path_buf() });
                     }
                     folder.clear()?;
                 }
@@ -74,20 +65,12 @@ impl Folder {
     /// Opens the trace at `path`.
     pub fn open(path: &Path) -> Result<Folder> {
         match fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::NoFolder {
-                path: path.to_path_buf(),
-            }),
-            Err(source) => Err(Error::Io {
-                action: "open",
-                path: path.to_path_buf(),
-                source,
-            }),
-            Ok(_) if is_file(&path.join(MANIFEST)) => Ok(Folder {
-                path: path.to_path_buf(),
-            }),
-            Ok(_) => Err(Error::NotTrace {
-                path: path.to_path_buf(),
-            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::NoFolder { path: path.to_path_buf() })
+            }
+            Err(source) => Err(Error::Io { action: "open", path: path.to_path_buf(), source }),
+            Ok(_) if is_file(&path.join(MANIFEST)) => Ok(Folder { path: path.to_path_buf() }),
+            Ok(_) => Err(Error::NotTrace { path: path.to_path_buf() }),
         }
     }
 
@@ -102,14 +85,8 @@ impl Folder {
         let file = create_file(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(Error::InUse {
-                path: self.path.clone(),
-            }),
-            Err(fs::TryLockError::Error(source)) => Err(Error::Io {
-                action: "lock",
-                path,
-                source,
-            }),
+            Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: self.path.clone() }),
+            Err(fs::TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
         }
     }
 
@@ -141,17 +118,13 @@ impl Folder {
     /// Numbers of the segments that are complete, in order.
     pub fn segments_encoded(&self) -> Result<Vec<u64>> {
         numbers(&self.path.join(SEAL), |entry, name| {
-            name.strip_suffix(".parquet")
-                .and_then(number)
-                .filter(|_| is_file(entry))
+            name.strip_suffix(".parquet").and_then(number).filter(|_| is_file(entry))
         })
     }
 
     /// Numbers of the segments that have a spool, in order.
     pub fn spools(&self) -> Result<Vec<u64>> {
-        numbers(&self.path.join(SPOOL), |entry, name| {
-            number(name).filter(|_| is_dir(entry))
-        })
+        numbers(&self.path.join(SPOOL), |entry, name| number(name).filter(|_| is_dir(entry)))
     }
 
     /// Removes the spool of a segment.
@@ -171,38 +144,25 @@ impl Folder {
     /// Removes a complete segment; readers that begin afterwards do not see it at all.
     pub fn remove_segment(&self, segment: u64) -> Result<()> {
         remove_file(&self.table_file(SEAL, segment))?;
-        TABLES
-            .iter()
-            .try_for_each(|table| remove_file(&self.table_file(table.name, segment)))
+        TABLES.iter().try_for_each(|table| remove_file(&self.table_file(table.name, segment)))
     }
 
     /// Bytes of the Parquet files of a segment.
     pub fn segment_bytes(&self, segment: u64) -> u64 {
-        TABLES
-            .iter()
-            .map(|table| file_bytes(&self.table_file(table.name, segment)))
-            .sum()
+        TABLES.iter().map(|table| file_bytes(&self.table_file(table.name, segment))).sum()
     }
 
     /// Bytes of the spool of a segment.
     pub fn spool_bytes(&self, segment: u64) -> u64 {
-        entries(&self.spool_path(segment)).map_or(0, |entries| {
-            entries.iter().map(|entry| file_bytes(entry)).sum()
-        })
+        entries(&self.spool_path(segment))
+            .map_or(0, |entries| entries.iter().map(|entry| file_bytes(entry)).sum())
     }
 
     /// Bytes of all segments and spools.
     pub fn bytes(&self) -> Result<u64> {
-        let encoded: u64 = self
-            .segments_encoded()?
-            .iter()
-            .map(|segment| self.segment_bytes(*segment))
-            .sum();
-        let spools: u64 = self
-            .spools()?
-            .iter()
-            .map(|segment| self.spool_bytes(*segment))
-            .sum();
+        let encoded: u64 =
+            self.segments_encoded()?.iter().map(|segment| self.segment_bytes(*segment)).sum();
+        let spools: u64 = self.spools()?.iter().map(|segment| self.spool_bytes(*segment)).sum();
         Ok(encoded + spools)
     }
 
@@ -232,10 +192,8 @@ impl Folder {
         for segment in self.spools()? {
             self.remove_spool(segment)?;
         }
-        let tables = TABLES
-            .iter()
-            .map(|table| self.path.join(table.name))
-            .filter(|path| is_dir(path));
+        let tables =
+            TABLES.iter().map(|table| self.path.join(table.name)).filter(|path| is_dir(path));
         for folder in tables.chain(Some(self.path.join(SPOOL)).filter(|path| is_dir(path))) {
             for entry in entries(&folder)? {
                 if is_segment_file(&entry) {
@@ -249,9 +207,7 @@ impl Folder {
             .try_for_each(|name| remove_file(&self.path.join(name)))?;
         match entries(&self.path)?.is_empty() {
             true => Ok(()),
-            false => Err(Error::Exists {
-                path: self.path.clone(),
-            }),
+            false => Err(Error::Exists { path: self.path.clone() }),
         }
     }
 }
@@ -268,22 +224,13 @@ fn number(text: &str) -> Option<u64> {
 
 /// A segment's file, or what a dead encoder left of one.
 fn is_segment_file(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let whole = name
-        .strip_prefix('.')
-        .and_then(|name| name.strip_suffix(".tmp"))
-        .unwrap_or(name);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(name);
     whole.strip_suffix(".parquet").and_then(number).is_some()
 }
 
 fn is_spool_file(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.ends_with(".spool") || name.ends_with(".spool.tmp")
 }
 

@@ -99,10 +99,7 @@ impl Identity {
 
     /// A name by its number.
     pub(crate) fn comm(&self, number: u32) -> Option<&str> {
-        self.comms
-            .get(number as usize)
-            .map(|comm| &**comm)
-            .filter(|comm| !comm.is_empty())
+        self.comms.get(number as usize).map(|comm| &**comm).filter(|comm| !comm.is_empty())
     }
 
     /// Reads the processes stream in the spool folder `spool`; also returns the way to its records.

@@ -15,10 +15,7 @@ use crate::files::open_file;
 use crate::output::CHECKSUM;
 
 pub(crate) fn damaged(path: &Path, what: impl ToString) -> Error {
-    Error::Damaged {
-        path: path.to_path_buf(),
-        what: what.to_string(),
-    }
+    Error::Damaged { path: path.to_path_buf(), what: what.to_string() }
 }
 
 fn reader(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
@@ -29,10 +26,7 @@ fn reader(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 /// Decodes a file from its beginning to its end.
 pub(crate) fn for_each_batch(path: &Path, mut each: impl FnMut(RecordBatch)) -> Result<()> {
     let read = || {
-        for batch in reader(path)?
-            .build()
-            .map_err(|error| damaged(path, error))?
-        {
+        for batch in reader(path)?.build().map_err(|error| damaged(path, error))? {
             each(batch.map_err(|error| damaged(path, error))?);
         }
         Ok(())
@@ -44,28 +38,15 @@ pub(crate) fn for_each_batch(path: &Path, mut each: impl FnMut(RecordBatch)) -> 
 /// The checksums of a segment's files by table, as its `segments` file has them.
 pub(crate) fn checksums(path: &Path) -> Result<BTreeMap<String, u32>> {
     let read = || {
-        reader(path).map(|reader| {
-            reader
-                .metadata()
-                .file_metadata()
-                .key_value_metadata()
-                .cloned()
-        })
+        reader(path).map(|reader| reader.metadata().file_metadata().key_value_metadata().cloned())
     };
     let pairs = catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(damaged(path, "reading it failed")))?;
     let checksum = |pair: &KeyValue| {
         let table = pair.key.strip_prefix(CHECKSUM)?;
-        Some((
-            table.to_string(),
-            u32::from_str_radix(pair.value.as_deref()?, 16).ok()?,
-        ))
+        Some((table.to_string(), u32::from_str_radix(pair.value.as_deref()?, 16).ok()?))
     };
-    Ok(pairs
-        .unwrap_or_default()
-        .iter()
-        .filter_map(checksum)
-        .collect())
+    Ok(pairs.unwrap_or_default().iter().filter_map(checksum).collect())
 }
 
 /// Compares the checksum of a file.
@@ -98,10 +79,7 @@ pub(crate) fn check_ends(path: &Path) -> Result<()> {
     }
     if &first != b"PAR1" || &last != b"PAR1" {
         let what = "it is not a whole Parquet file".to_string();
-        return Err(Error::Damaged {
-            path: path.to_path_buf(),
-            what,
-        });
+        return Err(Error::Damaged { path: path.to_path_buf(), what });
     }
     Ok(())
 }

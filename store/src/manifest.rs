@@ -62,10 +62,8 @@ pub struct FormatVersion {
 
 impl FormatVersion {
     /// The version that this crate writes.
-    pub const CURRENT: FormatVersion = FormatVersion {
-        major: schema::FORMAT.major,
-        minor: schema::FORMAT.minor,
-    };
+    pub const CURRENT: FormatVersion =
+        FormatVersion { major: schema::FORMAT.major, minor: schema::FORMAT.minor };
 }
 
 /// Whether a recording has ended.
@@ -93,10 +91,7 @@ impl Folder {
         file.take(MANIFEST_BYTES_MAX)
             .read_to_string(&mut text)
             .map_err(Error::io("read", &path))?;
-        let explain = |source| Error::Manifest {
-            path: path.clone(),
-            source,
-        };
+        let explain = |source| Error::Manifest { path: path.clone(), source };
         let version: ManifestVersion = serde_json::from_str(&text).map_err(explain)?;
         if version.format.major > schema::FORMAT.major {
             let version = format!("{}.{}", version.format.major, version.format.minor);
@@ -109,10 +104,8 @@ impl Folder {
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
         let path = self.path().join(MANIFEST);
         let partial = self.path().join(MANIFEST_PARTIAL);
-        let mut text = serde_json::to_vec_pretty(manifest).map_err(|source| Error::Manifest {
-            path: path.clone(),
-            source,
-        })?;
+        let mut text = serde_json::to_vec_pretty(manifest)
+            .map_err(|source| Error::Manifest { path: path.clone(), source })?;
         text.push(b'\n');
         let mut file = create_file(&partial)?;
         file.write_all(&text)

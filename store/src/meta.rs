@@ -115,25 +115,20 @@ pub struct KindCount {
 pub(crate) fn parse(
     payload: &[u8],
 ) -> impl Iterator<Item = Result<Option<Meta>, serde_json::Error>> {
-    payload
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            match serde_json::from_slice::<Meta>(line) {
-                Ok(meta) => Ok(Some(meta)),
-                // It is JSON all the same: then it is a record of another name or another shape.
-                Err(error) => match serde_json::from_slice::<Name>(line) {
-                    Ok(name) if !KNOWN.contains(&name.record.as_str()) => Ok(None),
-                    _ => Err(error),
-                },
-            }
-        })
+    payload.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| {
+        match serde_json::from_slice::<Meta>(line) {
+            Ok(meta) => Ok(Some(meta)),
+            // It is JSON all the same: then it is a record of another name or another shape.
+            Err(error) => match serde_json::from_slice::<Name>(line) {
+                Ok(name) if !KNOWN.contains(&name.record.as_str()) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    })
 }
 
 /// The names of the records above.
-const KNOWN: [&str; 7] = [
-    "start", "clock", "process", "cgroup", "counters", "cost", "end",
-];
+const KNOWN: [&str; 7] = ["start", "clock", "process", "cgroup", "counters", "cost", "end"];
 
 /// Just the name of a record.
 #[derive(Deserialize)]

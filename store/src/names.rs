@@ -166,9 +166,7 @@ impl Names {
         self.calls.entry(id).or_insert_with(|| {
             let number = id & 0xffff;
             let known = arch.and_then(|arch| syscalls::name(arch, is_compat(id), number));
-            known
-                .map_or_else(|| format!("syscall_{number}"), str::to_string)
-                .into()
+            known.map_or_else(|| format!("syscall_{number}"), str::to_string).into()
         })
     }
 
@@ -176,9 +174,7 @@ impl Names {
     pub fn op(&mut self, code: u32) -> &str {
         self.ops.entry(code).or_insert_with(|| {
             let known = IO_URING_OPS.get(code as usize);
-            known
-                .map_or_else(|| format!("io_uring_{code}"), |name| name.to_string())
-                .into()
+            known.map_or_else(|| format!("io_uring_{code}"), |name| name.to_string()).into()
         })
     }
 
@@ -210,22 +206,17 @@ mod tests {
     fn io_uring_operations_are_those_of_the_kernel_headers() {
         use linux_raw_sys::io_uring::io_uring_op as op;
         assert_eq!(op::IORING_OP_LAST as usize, IO_URING_OPS.len());
-        for known in [
-            op::IORING_OP_NOP,
-            op::IORING_OP_OPENAT,
-            op::IORING_OP_READ,
-            op::IORING_OP_TEE,
-        ]
-        .into_iter()
-        .chain([
-            op::IORING_OP_LINKAT,
-            op::IORING_OP_SOCKET,
-            op::IORING_OP_FUTEX_WAITV,
-            op::IORING_OP_PIPE,
-        ]) {
-            let name = format!("{known:?}")
-                .replace("IORING_OP_", "")
-                .to_lowercase();
+        for known in
+            [op::IORING_OP_NOP, op::IORING_OP_OPENAT, op::IORING_OP_READ, op::IORING_OP_TEE]
+                .into_iter()
+                .chain([
+                    op::IORING_OP_LINKAT,
+                    op::IORING_OP_SOCKET,
+                    op::IORING_OP_FUTEX_WAITV,
+                    op::IORING_OP_PIPE,
+                ])
+        {
+            let name = format!("{known:?}").replace("IORING_OP_", "").to_lowercase();
             assert_eq!(IO_URING_OPS[known as usize], name);
         }
     }
@@ -245,9 +236,6 @@ mod tests {
         ];
         assert_eq!(states[..8], words);
         assert_eq!(states[8..], ["idle", "disk sleep"]);
-        assert_eq!(
-            [1, 9, 31, 34].map(signal),
-            ["SIGHUP", "SIGKILL", "SIGSYS", "SIGRT2"]
-        );
+        assert_eq!([1, 9, 31, 34].map(signal), ["SIGHUP", "SIGKILL", "SIGSYS", "SIGRT2"]);
     }
 }

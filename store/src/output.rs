@@ -76,10 +76,7 @@ impl TableFile {
         files::create_dir(&folder)?;
         let name = segment_file_name(segment);
         let (path, target) = (folder.join(format!(".{name}.tmp")), folder.join(name));
-        let file = Hashed {
-            file: files::create_file(&path)?,
-            hasher: crc32fast::Hasher::new(),
-        };
+        let file = Hashed { file: files::create_file(&path)?, hasher: crc32fast::Hasher::new() };
         let partial = Partial {
             path,
             target,
@@ -93,16 +90,8 @@ impl TableFile {
             .with_properties(properties(table))
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema::arrow::schema(table), options)
-            .map_err(|source| Error::Parquet {
-                path: partial.path.clone(),
-                source,
-            })?;
-        Ok(TableFile {
-            table,
-            writer,
-            partial,
-            rows: 0,
-        })
+            .map_err(|source| Error::Parquet { path: partial.path.clone(), source })?;
+        Ok(TableFile { table, writer, partial, rows: 0 })
     }
 
     /// Which table it is of.
@@ -115,25 +104,18 @@ impl TableFile {
         let written = self.writer.write(batch);
         self.rows += batch.num_rows() as u64;
         let flushed =
-            written.and_then(
-                |()| match self.writer.in_progress_size() > ROW_GROUP_BYTES_MAX {
-                    true => self.writer.flush(),
-                    false => Ok(()),
-                },
-            );
-        flushed.map_err(|source| Error::Parquet {
-            path: self.partial.path.clone(),
-            source,
-        })
+            written.and_then(|()| match self.writer.in_progress_size() > ROW_GROUP_BYTES_MAX {
+                true => self.writer.flush(),
+                false => Ok(()),
+            });
+        flushed.map_err(|source| Error::Parquet { path: self.partial.path.clone(), source })
     }
 
     /// Puts the checksums of the segment's other files into this one's metadata.
     pub fn seal(&mut self, others: &[Partial]) {
         for other in others {
-            let pair = KeyValue::new(
-                format!("{CHECKSUM}{}", other.table),
-                format!("{:08x}", other.crc),
-            );
+            let pair =
+                KeyValue::new(format!("{CHECKSUM}{}", other.table), format!("{:08x}", other.crc));
             self.writer.append_key_value_metadata(pair);
         }
     }
@@ -141,15 +123,8 @@ impl TableFile {
     /// Ends the file and puts it on the disk.
     pub fn finish(mut self) -> Result<Partial> {
         let path = self.partial.path.clone();
-        self.writer.finish().map_err(|source| Error::Parquet {
-            path: path.clone(),
-            source,
-        })?;
-        self.writer
-            .inner()
-            .file
-            .sync_data()
-            .map_err(Error::io("sync", &path))?;
+        self.writer.finish().map_err(|source| Error::Parquet { path: path.clone(), source })?;
+        self.writer.inner().file.sync_data().map_err(Error::io("sync", &path))?;
         self.partial.rows = self.rows;
         self.partial.bytes = self.writer.bytes_written() as u64;
         self.partial.crc = self.writer.inner().hasher.clone().finalize();
@@ -198,11 +173,8 @@ fn properties(table: &Table) -> WriterProperties {
             properties = properties.set_column_bloom_filter_enabled(path, true);
         }
         if column.name == "ts" && matches!(table.source, Source::Stream(_)) {
-            let ascending = SortingColumn {
-                column_idx: index as i32,
-                descending: false,
-                nulls_first: false,
-            };
+            let ascending =
+                SortingColumn { column_idx: index as i32, descending: false, nulls_first: false };
             properties = properties.set_sorting_columns(Some(vec![ascending]));
         }
     }

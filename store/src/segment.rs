@@ -86,9 +86,7 @@ impl SegmentMeta {
         let mut reader = match SpoolReader::open_as(spool, SpoolKind::Meta, segment) {
             // The recorder died, or is about to create it.
             Err(error) if error.is_not_found() && spool.is_dir() => {
-                return Err(Error::NoStart {
-                    path: spool.join(SpoolKind::Meta.file_name()),
-                });
+                return Err(Error::NoStart { path: spool.join(SpoolKind::Meta.file_name()) });
             }
             result => result?,
         };
@@ -104,9 +102,7 @@ impl SegmentMeta {
             }
         }
         let Some(start) = fold.start else {
-            return Err(Error::NoStart {
-                path: reader.path().to_path_buf(),
-            });
+            return Err(Error::NoStart { path: reader.path().to_path_buf() });
         };
         let mut counters = BTreeMap::new();
         for ((kind, _), (emitted, lost)) in &fold.counters {
@@ -130,31 +126,10 @@ impl SegmentMeta {
 impl Fold {
     fn add(&mut self, record: Meta, of_segment: u64) {
         match record {
-            Meta::Start {
-                host,
-                kernel,
-                arch,
-                cpus,
-                boot_id,
-                os,
-                sources,
-                ..
-            } => {
-                self.start = Some(Start {
-                    host,
-                    kernel,
-                    arch,
-                    cpus,
-                    boot_id,
-                    os,
-                    sources,
-                });
+            Meta::Start { host, kernel, arch, cpus, boot_id, os, sources, .. } => {
+                self.start = Some(Start { host, kernel, arch, cpus, boot_id, os, sources });
             }
-            Meta::Clock {
-                realtime_ns,
-                monotonic_ns,
-                boottime_ns,
-            } => {
+            Meta::Clock { realtime_ns, monotonic_ns, boottime_ns } => {
                 self.readings.push(Reading {
                     realtime_ns,
                     monotonic_ns,
@@ -162,26 +137,11 @@ impl Fold {
                     in_force: false,
                 });
             }
-            Meta::Process {
-                pid,
-                upid,
-                exe,
-                argv,
-                cwd,
-            } => {
-                self.processes.push(ProcProcess {
-                    pid,
-                    upid,
-                    exe,
-                    argv,
-                    cwd,
-                });
+            Meta::Process { pid, upid, exe, argv, cwd } => {
+                self.processes.push(ProcProcess { pid, upid, exe, argv, cwd });
             }
             Meta::Cgroup { id, path } => self.cgroups.push((id, path)),
-            Meta::Counters {
-                monotonic_ns,
-                kinds,
-            } => {
+            Meta::Counters { monotonic_ns, kinds } => {
                 // The first counters are where the segment starts from. Before the first segment
                 // there was nothing, so there they are a difference like any other.
                 let begin_ns = match self.counters_ns {
@@ -264,9 +224,8 @@ impl Clocks {
         let mut offsets: Vec<(u64, i64)> = Vec::new();
         for reading in &mut readings {
             let offset_ns = reading.offset_ns();
-            reading.in_force = offsets
-                .last()
-                .is_none_or(|(_, last)| last.abs_diff(offset_ns) >= CLOCK_STEP_NS);
+            reading.in_force =
+                offsets.last().is_none_or(|(_, last)| last.abs_diff(offset_ns) >= CLOCK_STEP_NS);
             if reading.in_force {
                 offsets.push((reading.monotonic_ns, offset_ns));
             }
@@ -276,23 +235,18 @@ impl Clocks {
 
     /// UTC, in ns since 1970, of a time of `CLOCK_MONOTONIC`.
     pub fn utc_ns(&self, monotonic_ns: u64) -> i64 {
-        let after = self
-            .offsets
-            .partition_point(|(from_ns, _)| *from_ns <= monotonic_ns);
-        let offset_ns = self
-            .offsets
-            .get(after.saturating_sub(1))
-            .map_or(0, |(_, offset_ns)| *offset_ns);
+        let after = self.offsets.partition_point(|(from_ns, _)| *from_ns <= monotonic_ns);
+        let offset_ns =
+            self.offsets.get(after.saturating_sub(1)).map_or(0, |(_, offset_ns)| *offset_ns);
         offset_ns.wrapping_add_unsigned(monotonic_ns)
     }
 
     /// UTC of a time of `CLOCK_BOOTTIME`, by the first reading.
     pub fn utc_ns_of_boot(&self, boottime_ns: u64) -> i64 {
-        let offset_ns = self.readings.first().map_or(0, |reading| {
-            reading
-                .realtime_ns
-                .wrapping_sub_unsigned(reading.boottime_ns)
-        });
+        let offset_ns = self
+            .readings
+            .first()
+            .map_or(0, |reading| reading.realtime_ns.wrapping_sub_unsigned(reading.boottime_ns));
         offset_ns.wrapping_add_unsigned(boottime_ns)
     }
 }

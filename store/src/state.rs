@@ -51,10 +51,7 @@ fn write_processes(
 ) -> Result<Partial> {
     let utc_ns = |ts_ns| meta.clocks.utc_ns(ts_ns);
     // The kernel's start times have a resolution of a clock tick, which is what is in the upid.
-    let start_ns = |upid: u64| {
-        meta.clocks
-            .utc_ns_of_boot((upid >> 22).saturating_mul(1_000_000))
-    };
+    let start_ns = |upid: u64| meta.clocks.utc_ns_of_boot((upid >> 22).saturating_mul(1_000_000));
     let mut order: Vec<(&u64, &Process)> = identity.processes.iter().collect();
     order.sort_by_key(|(upid, _)| (start_ns(**upid), **upid));
     for (&upid, process) in order {
@@ -67,10 +64,7 @@ fn write_processes(
         rows.int64("upid", Some(upid));
         rows.int32(
             "parent_pid",
-            process
-                .parent_upid
-                .map(|upid| (upid & 0x3f_ffff) as i32)
-                .filter(|pid| *pid != 0),
+            process.parent_upid.map(|upid| (upid & 0x3f_ffff) as i32).filter(|pid| *pid != 0),
         );
         rows.int64("parent_upid", process.parent_upid);
         rows.text("comm", identity.comm(process.comm));
@@ -84,18 +78,9 @@ fn write_processes(
         rows.text("container_id", cgroup.and_then(container_id));
         rows.int32(
             "exit_code",
-            process
-                .status
-                .filter(|_| signal == Some(0))
-                .map(|status| (status >> 8 & 0xff) as i32),
+            process.status.filter(|_| signal == Some(0)).map(|status| (status >> 8 & 0xff) as i32),
         );
-        rows.text(
-            "signal",
-            signal
-                .filter(|signal| *signal != 0)
-                .map(names::signal)
-                .as_deref(),
-        );
+        rows.text("signal", signal.filter(|signal| *signal != 0).map(names::signal).as_deref());
         rows.end_row()?;
     }
     rows.finish()
@@ -136,10 +121,7 @@ fn write_threads(mut rows: TableRows, meta: &SegmentMeta, identity: &Identity) -
     order.sort_by_key(|(id, thread)| (thread.start_ts_ns, **id));
     for (&(upid, tid), thread) in order {
         rows.moment("start_ts", Some(meta.clocks.utc_ns(thread.start_ts_ns)));
-        rows.moment(
-            "end_ts",
-            thread.end_ts_ns.map(|ts_ns| meta.clocks.utc_ns(ts_ns)),
-        );
+        rows.moment("end_ts", thread.end_ts_ns.map(|ts_ns| meta.clocks.utc_ns(ts_ns)));
         rows.int32("pid", Some(thread.pid as i32));
         rows.int32("tid", Some(tid as i32));
         rows.int64("upid", Some(upid));
@@ -155,10 +137,7 @@ fn write_loss(mut rows: TableRows, meta: &SegmentMeta) -> Result<Partial> {
         rows.int64("duration_ns", Some(loss.to_ns - loss.from_ns));
         rows.int32("cpu", Some(loss.cpu as i32));
         let known = schema::events::by_id(loss.kind).map(|event| event.name.to_string());
-        rows.text(
-            "kind",
-            Some(&known.unwrap_or_else(|| format!("kind_{}", loss.kind))),
-        );
+        rows.text("kind", Some(&known.unwrap_or_else(|| format!("kind_{}", loss.kind))));
         rows.int64("lost", Some(loss.lost));
         rows.text("reason", Some("ring_full"));
         rows.end_row()?;
@@ -191,10 +170,8 @@ pub(crate) fn write_segments(
     rows.file.seal(others);
     for event in EVENTS {
         let kind = usize::from(event.id);
-        let counters = meta
-            .counters
-            .as_ref()
-            .map(|kinds| kinds.get(&event.id).copied().unwrap_or_default());
+        let counters =
+            meta.counters.as_ref().map(|kinds| kinds.get(&event.id).copied().unwrap_or_default());
         let (stored, before) = (stats.counts[kind], stats.stored_before[kind]);
         if stored == 0 && before == 0 && counters.is_none_or(|(emitted, _)| emitted == 0) {
             continue;
@@ -216,15 +193,7 @@ pub(crate) fn write_segments(
 
 fn write_hosts(mut rows: TableRows, meta: &SegmentMeta) -> Result<Partial> {
     let start = &meta.start;
-    rows.moment(
-        "ts",
-        Some(
-            meta.clocks
-                .readings
-                .first()
-                .map_or(0, |reading| reading.realtime_ns),
-        ),
-    );
+    rows.moment("ts", Some(meta.clocks.readings.first().map_or(0, |reading| reading.realtime_ns)));
     rows.text("kernel", Some(&start.kernel));
     rows.text("arch", Some(&start.arch));
     rows.int32("cpus", Some(start.cpus as i32));
@@ -279,20 +248,10 @@ impl TableRows {
                 unreachable!("no state table has a column of floating-point numbers")
             }
         };
-        let columns = table
-            .columns()
-            .into_iter()
-            .map(|column| (column, builder(&column)))
-            .collect();
+        let columns =
+            table.columns().into_iter().map(|column| (column, builder(&column))).collect();
         let file = TableFile::create(out, table, meta.segment)?;
-        Ok(TableRows {
-            file,
-            table,
-            columns,
-            host: meta.start.host.clone(),
-            next: 0,
-            pending: 0,
-        })
+        Ok(TableRows { file, table, columns, host: meta.start.host.clone(), next: 0, pending: 0 })
     }
 
     /// The builder of the next column, which must be `name`; the host is filled in on the way.
@@ -304,11 +263,7 @@ impl TableRows {
             self.next += 1;
         }
         let (column, builder) = &mut self.columns[self.next];
-        assert_eq!(
-            column.name, name,
-            "the columns of `{}` come in their order",
-            self.table.name
-        );
+        assert_eq!(column.name, name, "the columns of `{}` come in their order", self.table.name);
         self.next += 1;
         builder
     }
@@ -335,9 +290,7 @@ impl TableRows {
     }
 
     fn text(&mut self, name: &str, value: Option<&str>) {
-        let Builder::Text(builder) = self.column(name) else {
-            unreachable!("`{name}` is no text")
-        };
+        let Builder::Text(builder) = self.column(name) else { unreachable!("`{name}` is no text") };
         builder.append_option(value);
     }
 
@@ -349,19 +302,10 @@ impl TableRows {
     }
 
     fn end_row(&mut self) -> Result<()> {
-        assert_eq!(
-            self.next,
-            self.columns.len(),
-            "a row of `{}` has all columns",
-            self.table.name
-        );
+        assert_eq!(self.next, self.columns.len(), "a row of `{}` has all columns", self.table.name);
         self.next = 0;
         self.pending += 1;
-        if self.pending == BATCH_ROWS {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.pending == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -378,10 +322,7 @@ impl TableRows {
         self.pending = 0;
         let batch =
             RecordBatch::try_new(schema::arrow::schema(self.table), arrays).map_err(|error| {
-                Error::Parquet {
-                    path: self.table.name.into(),
-                    source: ParquetError::from(error),
-                }
+                Error::Parquet { path: self.table.name.into(), source: ParquetError::from(error) }
             })?;
         self.file.write(&batch)
     }

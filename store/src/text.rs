@@ -25,13 +25,9 @@ pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut Str
     match tail {
         Tail::Path | Tail::Path2 => push_lossy(until_nul(bytes), out),
         Tail::Address => return push_address(bytes, out),
-        Tail::Argv => push_argv(
-            bytes
-                .strip_suffix(&[0])
-                .unwrap_or(bytes)
-                .split(|byte| *byte == 0),
-            out,
-        ),
+        Tail::Argv => {
+            push_argv(bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|byte| *byte == 0), out)
+        }
         Tail::Exe | Tail::Cwd | Tail::Cgroup => push_names(bytes, truncated, out),
     }
     true
@@ -61,10 +57,7 @@ fn push_names(bytes: &[u8], truncated: bool, out: &mut String) {
         out.push('/');
         return;
     }
-    for name in names
-        .rsplit(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-    {
+    for name in names.rsplit(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         out.push('/');
         push_lossy(name, out);
     }
@@ -86,12 +79,7 @@ fn push_address(bytes: &[u8], out: &mut String) -> bool {
     let word = |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
     let _ = match family {
         AF_INET if rest.len() >= 6 => {
-            write!(
-                out,
-                "{}:{}",
-                Ipv4Addr::new(rest[2], rest[3], rest[4], rest[5]),
-                port(rest)
-            )
+            write!(out, "{}:{}", Ipv4Addr::new(rest[2], rest[3], rest[4], rest[5]), port(rest))
         }
         AF_INET6 if rest.len() >= 22 => {
             let mut address = [0; 16];
@@ -108,10 +96,8 @@ fn push_address(bytes: &[u8], out: &mut String) -> bool {
             match rest.split_first() {
                 // Abstract: a NUL and a name, which many programs pad with NULs.
                 Some((0, name)) => {
-                    let length = name
-                        .iter()
-                        .rposition(|byte| *byte != 0)
-                        .map_or(0, |last| last + 1);
+                    let length =
+                        name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
                     let at = if length > 0 { "@" } else { "" };
                     out.push_str(at);
                     push_lossy(&name[..length], out);
@@ -140,22 +126,10 @@ mod tests {
     #[test]
     fn addresses_read_as_people_write_them() {
         let v6 = |tail: [u8; 4]| {
-            [
-                &[10, 0, 0, 80, 0, 0, 0, 0][..],
-                &[0; 10],
-                &[0xff, 0xff],
-                &tail,
-                &[0; 4],
-            ]
-            .concat()
+            [&[10, 0, 0, 80, 0, 0, 0, 0][..], &[0; 10], &[0xff, 0xff], &tail, &[0; 4]].concat()
         };
-        let mut link_local = [
-            &[10, 0, 0, 80, 0, 0, 0, 0, 0xfe, 0x80][..],
-            &[0; 13],
-            &[1],
-            &[2, 0, 0, 0],
-        ]
-        .concat();
+        let mut link_local =
+            [&[10, 0, 0, 80, 0, 0, 0, 0, 0xfe, 0x80][..], &[0; 13], &[1], &[2, 0, 0, 0]].concat();
         for (bytes, expected) in [
             (&[2, 0, 0, 80, 127, 0, 0, 1, 0, 0][..], "127.0.0.1:80"),
             (&v6([1, 2, 3, 4]), "[::ffff:1.2.3.4]:80"),
@@ -170,12 +144,7 @@ mod tests {
             assert_eq!(text(Tail::Address, bytes), expected);
         }
         link_local.truncate(1);
-        assert!(!push_tail(
-            Tail::Address,
-            &link_local,
-            false,
-            &mut String::new()
-        ));
+        assert!(!push_tail(Tail::Address, &link_local, false, &mut String::new()));
     }
 
     #[test]
@@ -183,10 +152,7 @@ mod tests {
         assert_eq!(text(Tail::Exe, b"ls\0bin\0usr\0"), "/usr/bin/ls");
         assert_eq!(text(Tail::Cwd, b""), "/");
         assert_eq!(text(Tail::Path, b"caf\xc3\xa9\xff\0"), "café\\xff");
-        assert_eq!(
-            text(Tail::Argv, b"sh\0-c\0echo a b\0\0"),
-            "sh -c 'echo a b' ''"
-        );
+        assert_eq!(text(Tail::Argv, b"sh\0-c\0echo a b\0\0"), "sh -c 'echo a b' ''");
         let mut out = String::new();
         push_tail(Tail::Cwd, b"b\0a\0", true, &mut out);
         assert_eq!(out, ".../a/b");

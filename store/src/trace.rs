@@ -56,9 +56,7 @@ impl Trace {
                 result => return result,
             }
         }
-        Err(Error::Unstable {
-            path: path.to_path_buf(),
-        })
+        Err(Error::Unstable { path: path.to_path_buf() })
     }
 
     fn collect(folder: &Folder, manifest: &Manifest, is_live: bool) -> Result<Trace> {
@@ -70,10 +68,8 @@ impl Trace {
         let decoded = decode(folder, spools.into_iter().filter(is_waiting).collect())?;
         // And once more: a spool that was encoded meanwhile may have been removed under our hands.
         let sealed = folder.segments_encoded()?;
-        let mut sources: BTreeMap<u64, &Path> = sealed
-            .iter()
-            .map(|number| (*number, folder.path()))
-            .collect();
+        let mut sources: BTreeMap<u64, &Path> =
+            sealed.iter().map(|number| (*number, folder.path())).collect();
         let mut notes = Vec::new();
         for (number, result) in &decoded.results {
             if sources.contains_key(number) || !folder.spool_path(*number).exists() {
@@ -91,9 +87,9 @@ impl Trace {
                         ));
                     }
                 }
-                Err(()) => notes.push(format!(
-                    "segment {number} had just begun: nothing is in it yet"
-                )),
+                Err(()) => {
+                    notes.push(format!("segment {number} had just begun: nothing is in it yet"))
+                }
             }
         }
         let mut files = BTreeMap::new();
@@ -124,10 +120,8 @@ impl Trace {
     pub fn name(&self) -> String {
         let path = std::fs::canonicalize(self.folder.path())
             .unwrap_or_else(|_| self.folder.path().to_path_buf());
-        path.file_name().map_or_else(
-            || "trace".to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        )
+        path.file_name()
+            .map_or_else(|| "trace".to_string(), |name| name.to_string_lossy().into_owned())
     }
 
     /// Where it is.
@@ -182,10 +176,7 @@ impl Decoded {
 /// Encodes segments into a private folder.
 fn decode(folder: &Folder, waiting: Vec<u64>) -> Result<Decoded> {
     if waiting.is_empty() {
-        return Ok(Decoded {
-            folder: None,
-            results: Vec::new(),
-        });
+        return Ok(Decoded { folder: None, results: Vec::new() });
     }
     let decoded = tempfile::Builder::new()
         .prefix("ebrec-")
@@ -197,8 +188,5 @@ fn decode(folder: &Folder, waiting: Vec<u64>) -> Result<Decoded> {
         Err(error) => Err(error),
     };
     let results: Result<Vec<_>> = waiting.into_par_iter().map(one).collect();
-    Ok(Decoded {
-        results: results?,
-        folder: Some(decoded),
-    })
+    Ok(Decoded { results: results?, folder: Some(decoded) })
 }

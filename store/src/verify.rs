@@ -84,11 +84,7 @@ pub fn verify(trace: &Trace) -> Result<Report> {
     let (files, rows) = read_all(trace, &segments, &mut problems)?;
     for pair in trace.segments().windows(2) {
         if pair[1] != pair[0] + 1 {
-            problems.push(format!(
-                "segments {} to {} are missing",
-                pair[0] + 1,
-                pair[1] - 1
-            ));
+            problems.push(format!("segments {} to {} are missing", pair[0] + 1, pair[1] - 1));
         }
     }
     let is_finished = trace.ending() == Ending::Finished;
@@ -107,55 +103,37 @@ pub fn verify(trace: &Trace) -> Result<Report> {
     }
     check_rows(&rows, &segments, &mut problems);
     let is_empty = kinds.is_empty() && problems.is_empty();
-    let closed = segments
-        .last_key_value()
-        .is_some_and(|(_, segment)| segment.closed)
+    let closed = segments.last_key_value().is_some_and(|(_, segment)| segment.closed)
         || (is_empty && is_finished);
     if is_finished && !closed {
         problems.push("the recording ended in order, but its last segment is missing".to_string());
     }
     if closed {
-        kinds
-            .iter()
-            .for_each(|kind| problems.extend(imbalance(kind)));
+        kinds.iter().for_each(|kind| problems.extend(imbalance(kind)));
     }
     let lost = kinds.iter().filter_map(|kind| kind.lost).sum();
     let verdict = if !problems.is_empty() {
         Verdict::Broken(problems)
     } else if !closed {
-        Verdict::Unknown {
-            accounted_until_ns: accounted_until_ns(trace)?,
-        }
+        Verdict::Unknown { accounted_until_ns: accounted_until_ns(trace)? }
     } else if lost > 0 {
         Verdict::Lost(lost)
     } else {
         Verdict::Complete
     };
     let rows = rows.values().sum();
-    Ok(Report {
-        kinds,
-        segments: segments.len() as u64,
-        files,
-        rows,
-        verdict,
-    })
+    Ok(Report { kinds, segments: segments.len() as u64, files, rows, verdict })
 }
 
 /// Adds up one kind, and checks that each segment goes on where the one before it ended.
 fn sum_kind(kind: &str, sums: &[(u64, Option<&Sum>)], problems: &mut Vec<String>) -> KindReport {
     let mut expected: Option<u64> = None;
-    let mut report = KindReport {
-        kind: kind.to_string(),
-        emitted: None,
-        stored: 0,
-        dropped: 0,
-        lost: None,
-    };
+    let mut report =
+        KindReport { kind: kind.to_string(), emitted: None, stored: 0, dropped: 0, lost: None };
     for (number, sum) in sums {
         // A kind that has not occurred yet has no row.
-        let (stored, before) = sum.map_or((0, expected.unwrap_or(0)), |sum| {
-            (sum.stored, sum.stored_before)
-        });
+        let (stored, before) =
+            sum.map_or((0, expected.unwrap_or(0)), |sum| (sum.stored, sum.stored_before));
         if expected.is_none() {
             report.dropped = before;
         }
@@ -175,17 +153,9 @@ fn sum_kind(kind: &str, sums: &[(u64, Option<&Sum>)], problems: &mut Vec<String>
 
 /// What is wrong with the sum of a kind, the recording having ended.
 fn imbalance(kind: &KindReport) -> Option<String> {
-    let KindReport {
-        kind,
-        emitted,
-        stored,
-        dropped,
-        lost,
-    } = kind;
+    let KindReport { kind, emitted, stored, dropped, lost } = kind;
     let (Some(emitted), Some(lost)) = (emitted, lost) else {
-        return Some(format!(
-            "{kind}: {stored} are stored, but nobody counted what was emitted"
-        ));
+        return Some(format!("{kind}: {stored} are stored, but nobody counted what was emitted"));
     };
     let known = stored.saturating_add(*dropped).saturating_add(*lost);
     (*emitted != known).then(|| {
@@ -201,17 +171,12 @@ fn check_files(
     kind: &str,
     problems: &mut Vec<String>,
 ) {
-    let present: Vec<u64> = trace
-        .files(table)
-        .iter()
-        .filter_map(|path| number(path))
-        .collect();
+    let present: Vec<u64> = trace.files(table).iter().filter_map(|path| number(path)).collect();
     for (number, segment) in segments {
         let stored = segment.kinds.get(kind).map_or(0, |sum| sum.stored);
         if stored > 0 && !present.contains(number) {
-            problems.push(format!(
-                "{kind}: segment {number} has {stored}, but no file for `{table}`"
-            ));
+            problems
+                .push(format!("{kind}: segment {number} has {stored}, but no file for `{table}`"));
         }
     }
 }
@@ -223,10 +188,7 @@ fn check_rows(
     problems: &mut Vec<String>,
 ) {
     for ((table, number), rows) in rows {
-        let mut kinds = EVENTS
-            .iter()
-            .filter(|event| event.table == Some(*table))
-            .peekable();
+        let mut kinds = EVENTS.iter().filter(|event| event.table == Some(*table)).peekable();
         if kinds.peek().is_none() {
             continue;
         }
@@ -249,12 +211,7 @@ fn read_all(
 ) -> Result<(u64, BTreeMap<(&'static str, u64), u64>)> {
     let all: Vec<(&'static str, &Path)> = TABLES
         .iter()
-        .flat_map(|table| {
-            trace
-                .files(table.name)
-                .iter()
-                .map(|path| (table.name, path.as_path()))
-        })
+        .flat_map(|table| trace.files(table.name).iter().map(|path| (table.name, path.as_path())))
         .collect();
     let read: Vec<Result<u64>> = all
         .par_iter()
@@ -281,26 +238,18 @@ fn read_all(
 }
 
 fn read_segments(trace: &Trace) -> Result<BTreeMap<u64, Segment>> {
-    let mut segments: BTreeMap<u64, Segment> = trace
-        .segments()
-        .iter()
-        .map(|number| (*number, Segment::default()))
-        .collect();
+    let mut segments: BTreeMap<u64, Segment> =
+        trace.segments().iter().map(|number| (*number, Segment::default())).collect();
     for path in trace.files("segments") {
         let Some(segment) = number(path).and_then(|number| segments.get_mut(&number)) else {
             continue;
         };
         segment.checksums = checksums(path)?;
         let mut complete = true;
-        for_each_batch(path, |batch| {
-            complete &= add_rows(&batch, segment).is_some()
-        })?;
+        for_each_batch(path, |batch| complete &= add_rows(&batch, segment).is_some())?;
         if !complete {
             let what = "it does not have the columns of the `segments` table".to_string();
-            return Err(Error::Damaged {
-                path: path.clone(),
-                what,
-            });
+            return Err(Error::Damaged { path: path.clone(), what });
         }
     }
     Ok(segments)
@@ -331,10 +280,7 @@ fn add_rows(batch: &RecordBatch, segment: &mut Segment) -> Option<()> {
 /// When the clocks or the cost of the recorder were last written: counters come with them.
 fn accounted_until_ns(trace: &Trace) -> Result<Option<i64>> {
     let mut latest = None;
-    for path in ["cost", "clocks"]
-        .iter()
-        .flat_map(|table| trace.files(table))
-    {
+    for path in ["cost", "clocks"].iter().flat_map(|table| trace.files(table)) {
         for_each_batch(path, |batch| {
             let column = batch
                 .column_by_name("ts")

@@ -16,12 +16,7 @@ pub fn all(arch: Arch) -> Vec<ScalarUDF> {
     let mut text = vec![DataType::Utf8View];
     text.extend(numbers.clone());
     text.push(DataType::Int64);
-    text.extend([
-        DataType::Utf8View,
-        DataType::Utf8View,
-        DataType::Utf8View,
-        DataType::Boolean,
-    ]);
+    text.extend([DataType::Utf8View, DataType::Utf8View, DataType::Utf8View, DataType::Boolean]);
     let mut arg = vec![DataType::Utf8View, DataType::Utf8View];
     arg.extend(numbers);
     vec![
@@ -128,10 +123,7 @@ fn argument(syscall: &str, name: &str, columns: &[ArrayRef], row: usize) -> Opti
 }
 
 fn arrays(args: &ScalarFunctionArgs) -> Result<Vec<ArrayRef>> {
-    args.args
-        .iter()
-        .map(|arg| arg.to_array(args.number_rows))
-        .collect()
+    args.args.iter().map(|arg| arg.to_array(args.number_rows)).collect()
 }
 
 fn registers(columns: &[ArrayRef], row: usize) -> [Option<i64>; 6] {

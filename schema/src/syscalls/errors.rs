@@ -5,9 +5,7 @@ use ::syscalls::Errno;
 ///
 /// Numbers from 512 are internal to the kernel, but a tracer at the exit of a call sees them.
 pub fn error_name(errno: i32) -> Option<&'static str> {
-    Errno::new(errno)
-        .name_and_description()
-        .map(|(name, _)| name)
+    Errno::new(errno).name_and_description().map(|(name, _)| name)
 }
 
 /// Description of an error number, in the words of the C library where they differ from the

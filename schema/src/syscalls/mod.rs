@@ -64,10 +64,7 @@ pub fn name(arch: Arch, compat: bool, number: u32) -> Option<&'static str> {
         // The tables are written in Rust, where this name is a keyword.
         Some("r#break") => Some("break"),
         Some(name) => Some(name),
-        None => NEWER
-            .iter()
-            .find(|(n, _)| *n == number)
-            .map(|(_, name)| *name),
+        None => NEWER.iter().find(|(n, _)| *n == number).map(|(_, name)| *name),
     }
 }
 
@@ -128,12 +125,7 @@ pub enum Address {
 /// What the kernel side must read for the system call of this name.
 pub fn decoding(name: &str) -> Decoding {
     let Some(signature) = signature(name) else {
-        return Decoding {
-            args: 6,
-            path: None,
-            path2: None,
-            address: None,
-        };
+        return Decoding { args: 6, path: None, path2: None, address: None };
     };
     let find = |kind| signature.position(kind).map(|index| index as u8);
     let address = match (find(Kind::Address), find(Kind::Msghdr)) {
@@ -185,11 +177,7 @@ mod tests {
                     let Some(name) = name(arch, compat, n) else {
                         continue;
                     };
-                    assert_eq!(
-                        number(arch, compat, name),
-                        Some(n),
-                        "{arch:?} {compat} {name}"
-                    );
+                    assert_eq!(number(arch, compat, name), Some(n), "{arch:?} {compat} {name}");
                 }
             }
         }
@@ -205,21 +193,9 @@ mod tests {
         assert_eq!(paths("read"), (None, None));
 
         let address = |name| decoding(name).address;
-        assert_eq!(
-            address("connect"),
-            Some(Address::ByLen { arg: 1, len_arg: 2 })
-        );
-        assert_eq!(
-            address("sendto"),
-            Some(Address::ByLen { arg: 4, len_arg: 5 })
-        );
-        assert_eq!(
-            address("accept4"),
-            Some(Address::ByLenPtr {
-                arg: 1,
-                len_ptr_arg: 2
-            })
-        );
+        assert_eq!(address("connect"), Some(Address::ByLen { arg: 1, len_arg: 2 }));
+        assert_eq!(address("sendto"), Some(Address::ByLen { arg: 4, len_arg: 5 }));
+        assert_eq!(address("accept4"), Some(Address::ByLenPtr { arg: 1, len_ptr_arg: 2 }));
         assert_eq!(address("recvmsg"), Some(Address::Msghdr { arg: 1 }));
         assert_eq!(address("read"), None);
 

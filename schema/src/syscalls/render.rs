@@ -40,11 +40,7 @@ pub fn render(call: &Call, out: &mut String) {
 /// Appends the name and the arguments: `close(3)`.
 pub fn render_args(call: &Call, out: &mut String) {
     // Names are printed before anything is known about them.
-    out.extend(
-        call.name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
-    );
+    out.extend(call.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }));
     out.push('(');
     match signature(call.name) {
         Some(signature) => {
@@ -57,11 +53,7 @@ pub fn render_args(call: &Call, out: &mut String) {
             }
         }
         None => {
-            let recorded = call
-                .args
-                .iter()
-                .rposition(Option::is_some)
-                .map_or(0, |last| last + 1);
+            let recorded = call.args.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
             for (i, register) in call.args[..recorded].iter().enumerate() {
                 separate(i, out);
                 match register {
@@ -83,11 +75,7 @@ pub fn render_result(call: &Call, out: &mut String) {
     };
     if (-4095..0).contains(&ret) {
         let errno = -ret as i32;
-        out.push_str(if errors::is_restart(errno) {
-            "? "
-        } else {
-            "-1 "
-        });
+        out.push_str(if errors::is_restart(errno) { "? " } else { "-1 " });
         let _ = match (error_name(errno), error_description(errno)) {
             (Some(name), Some(description)) => write!(out, "{name} ({description})"),
             _ => write!(out, "(errno {errno})"),
@@ -244,10 +232,7 @@ fn path(call: &Call, text: Option<&str>, value: i64, out: &mut String) {
     out.push('"');
     escape(text, out);
     out.push('"');
-    let longest = call
-        .path
-        .map_or(0, str::len)
-        .max(call.path2.map_or(0, str::len));
+    let longest = call.path.map_or(0, str::len).max(call.path2.map_or(0, str::len));
     if call.truncated && text.len() == longest {
         out.push_str("...");
     }
@@ -347,11 +332,7 @@ mod tests {
 
     fn path_text(path: &str, truncated: bool) -> String {
         let mut out = String::new();
-        let call = Call {
-            path: Some(path),
-            truncated,
-            ..call("chdir", &[1], None)
-        };
+        let call = Call { path: Some(path), truncated, ..call("chdir", &[1], None) };
         render_args(&call, &mut out);
         out
     }
@@ -360,24 +341,15 @@ mod tests {
     fn calls_look_as_strace_prints_them() {
         let cwd = 0xffff_ff9c;
         check(
-            Call {
-                path: Some("/etc/passwd"),
-                ..call("openat", &[cwd, 1, 0x80000, 7], Some(3))
-            },
+            Call { path: Some("/etc/passwd"), ..call("openat", &[cwd, 1, 0x80000, 7], Some(3)) },
             r#"openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3"#,
         );
         check(
-            Call {
-                path: Some("a"),
-                ..call("openat", &[-100, 1, 0x241, 0o644], Some(-13))
-            },
+            Call { path: Some("a"), ..call("openat", &[-100, 1, 0x241, 0o644], Some(-13)) },
             r#"openat(AT_FDCWD, "a", O_WRONLY|O_CREAT|O_TRUNC, 0644) = -1 EACCES (Permission denied)"#,
         );
         check(
-            Call {
-                address: Some("127.0.0.1:80"),
-                ..call("connect", &[3, 9, 16], Some(-111))
-            },
+            Call { address: Some("127.0.0.1:80"), ..call("connect", &[3, 9, 16], Some(-111)) },
             "connect(3, {127.0.0.1:80}, 16) = -1 ECONNREFUSED (Connection refused)",
         );
         check(
@@ -389,19 +361,9 @@ mod tests {
             r#"renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_NOREPLACE) = 0"#,
         );
         for (name, args, ret, expected) in [
-            (
-                "read",
-                &[3, 0x7ffd_1000, 4096][..],
-                Some(832),
-                "read(3, 0x7ffd1000, 4096) = 832",
-            ),
+            ("read", &[3, 0x7ffd_1000, 4096][..], Some(832), "read(3, 0x7ffd1000, 4096) = 832"),
             ("exit_group", &[0], None, "exit_group(0) = ?"),
-            (
-                "access",
-                &[0, 4],
-                Some(-14),
-                "access(NULL, R_OK) = -1 EFAULT (Bad address)",
-            ),
+            ("access", &[0, 4], Some(-14), "access(NULL, R_OK) = -1 EFAULT (Bad address)"),
             (
                 "mmap",
                 &[0, 8192, 3, 0x22, -1, 0],
@@ -436,30 +398,10 @@ mod tests {
                 "setsockopt(3, SOL_SOCKET, SO_REUSEADDR, 0x10, 4) = 0",
             ),
             ("fcntl", &[3, 3, 0x77], Some(2), "fcntl(3, F_GETFL) = 2"),
-            (
-                "fcntl",
-                &[3, 4, 0x802],
-                Some(0),
-                "fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0",
-            ),
-            (
-                "setresuid",
-                &[-1, 0, 0xffff_ffff],
-                Some(0),
-                "setresuid(-1, 0, -1) = 0",
-            ),
-            (
-                "mknod",
-                &[1, 0o10644, 0],
-                Some(0),
-                "mknod(0x1, S_IFIFO|0644, 0) = 0",
-            ),
-            (
-                "semget",
-                &[0, 1, 0o1600],
-                Some(0),
-                "semget(0, 1, IPC_CREAT|0600) = 0",
-            ),
+            ("fcntl", &[3, 4, 0x802], Some(0), "fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0"),
+            ("setresuid", &[-1, 0, 0xffff_ffff], Some(0), "setresuid(-1, 0, -1) = 0"),
+            ("mknod", &[1, 0o10644, 0], Some(0), "mknod(0x1, S_IFIFO|0644, 0) = 0"),
+            ("semget", &[0, 1, 0o1600], Some(0), "semget(0, 1, IPC_CREAT|0600) = 0"),
             (
                 "nanosleep",
                 &[16, 0],
@@ -467,12 +409,7 @@ mod tests {
                 "nanosleep(0x10, NULL) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)",
             ),
             ("close", &[3], Some(-999), "close(3) = -1 (errno 999)"),
-            (
-                "syscall_999",
-                &[1, 2, 0],
-                Some(0),
-                "syscall_999(0x1, 0x2, 0) = 0",
-            ),
+            ("syscall_999", &[1, 2, 0], Some(0), "syscall_999(0x1, 0x2, 0) = 0"),
             ("read", &[3], Some(0), "read(3, ?, ?) = 0"),
         ] {
             check(call(name, args, ret), expected);
@@ -500,10 +437,7 @@ mod tests {
                     | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
         }));
 
-        let hostile = Call {
-            address: Some("\x1b]0;\x07"),
-            ..call("bind", &[3, 1, 2], None)
-        };
+        let hostile = Call { address: Some("\x1b]0;\x07"), ..call("bind", &[3, 1, 2], None) };
         check(hostile, r"bind(3, {\33]0;\7}, 2) = ?");
         check(call("\x1b[2Jx", &[], None), "__2Jx() = ?");
     }

@@ -7,27 +7,15 @@ use std::{collections::BTreeSet, fmt};
 /// The sets with what they contain.
 pub const SETS: &[(&str, &str)] = &[
     ("%file", "calls that take a path"),
-    (
-        "%desc",
-        "calls that take or make a file descriptor, other than sockets",
-    ),
+    ("%desc", "calls that take or make a file descriptor, other than sockets"),
     ("%network", "calls on sockets, also as %net"),
-    (
-        "%process",
-        "calls that start, end, signal or wait for processes",
-    ),
+    ("%process", "calls that start, end, signal or wait for processes"),
     ("%memory", "calls that map or manage memory"),
     ("%ipc", "System V messages, semaphores and shared memory"),
     ("%signal", "calls that send, mask or wait for signals"),
-    (
-        "%creds",
-        "calls that read or change users, groups and capabilities",
-    ),
+    ("%creds", "calls that read or change users, groups and capabilities"),
     ("%clock", "calls that read or set the system clocks"),
-    (
-        "%security",
-        "calls that change what may happen on the machine",
-    ),
+    ("%security", "calls that change what may happen on the machine"),
 ];
 
 const FILE: &str = "getcwd fsconfig";
@@ -115,16 +103,10 @@ impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SetError::Empty => write!(f, "no system call given; write names or sets, or `all`"),
-            SetError::Unknown {
-                name,
-                suggestion: Some(close),
-            } => {
+            SetError::Unknown { name, suggestion: Some(close) } => {
                 write!(f, "no system call {name:?}; did you mean {close:?}?")
             }
-            SetError::Unknown {
-                name,
-                suggestion: None,
-            } => {
+            SetError::Unknown { name, suggestion: None } => {
                 write!(f, "no system call {name:?}; the sets are")?;
                 SETS.iter().try_for_each(|(set, _)| write!(f, " {set}"))
             }
@@ -141,11 +123,7 @@ impl std::error::Error for SetError {}
 pub fn parse_set(text: &str) -> Result<BTreeSet<&'static str>, SetError> {
     let mut set = BTreeSet::new();
     let mut first = true;
-    for entry in text
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-    {
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         let excluded = entry.strip_prefix(['!', '-']).map(str::trim_start);
         let names = members(excluded.unwrap_or(entry))?;
         match excluded {
@@ -166,9 +144,7 @@ fn members(name: &str) -> Result<BTreeSet<&'static str>, SetError> {
     let lists: &[&'static str] = match name {
         "all" | "%all" => return Ok(all().collect()),
         "%file" => {
-            return Ok(taking(&[Kind::Path, Kind::Path2])
-                .chain(FILE.split_whitespace())
-                .collect());
+            return Ok(taking(&[Kind::Path, Kind::Path2]).chain(FILE.split_whitespace()).collect());
         }
         "%desc" => {
             let sockets: BTreeSet<_> = NETWORK.split_whitespace().collect();
@@ -186,19 +162,14 @@ fn members(name: &str) -> Result<BTreeSet<&'static str>, SetError> {
         "%clock" => &[CLOCK],
         "%security" => &[SECURITY, SET_CREDS],
         _ => {
-            let call = all()
-                .find(|call| *call == name)
-                .ok_or_else(|| SetError::Unknown {
-                    name: name.to_owned(),
-                    suggestion: closest(name),
-                })?;
+            let call = all().find(|call| *call == name).ok_or_else(|| SetError::Unknown {
+                name: name.to_owned(),
+                suggestion: closest(name),
+            })?;
             return Ok(BTreeSet::from([call]));
         }
     };
-    Ok(lists
-        .iter()
-        .flat_map(|list| list.split_whitespace())
-        .collect())
+    Ok(lists.iter().flat_map(|list| list.split_whitespace()).collect())
 }
 
 /// The calls with an argument of one of these kinds.
@@ -253,24 +224,12 @@ mod tests {
     #[test]
     fn sets_contain_what_their_names_promise() {
         for (set, inside, outside) in [
-            (
-                "%file",
-                &["openat", "execve", "rename", "getcwd"][..],
-                &["read", "connect"][..],
-            ),
-            (
-                "%desc",
-                &["read", "close", "mmap", "openat", "pipe2"],
-                &["connect", "stat"],
-            ),
+            ("%file", &["openat", "execve", "rename", "getcwd"][..], &["read", "connect"][..]),
+            ("%desc", &["read", "close", "mmap", "openat", "pipe2"], &["connect", "stat"]),
             ("%net", &["connect", "socket", "sendfile"], &["read"]),
             ("%process", &["execve", "exit_group", "wait4"], &["getpid"]),
             ("%creds", &["setuid", "getuid", "capset"], &["getpid"]),
-            (
-                "%security",
-                &["execve", "setuid", "bpf", "connect"],
-                &["read", "futex", "getuid"],
-            ),
+            ("%security", &["execve", "setuid", "bpf", "connect"], &["read", "futex", "getuid"]),
         ] {
             let set = parse_set(set).unwrap();
             assert!(inside.iter().all(|name| set.contains(name)), "{set:?}");
@@ -293,14 +252,8 @@ mod tests {
     #[test]
     fn an_unknown_name_is_named_with_the_closest() {
         let message = |text| parse_set(text).unwrap_err().to_string();
-        assert_eq!(
-            message("read,opennat"),
-            r#"no system call "opennat"; did you mean "openat"?"#
-        );
-        assert_eq!(
-            message("%flie"),
-            r#"no system call "%flie"; did you mean "%file"?"#
-        );
+        assert_eq!(message("read,opennat"), r#"no system call "opennat"; did you mean "openat"?"#);
+        assert_eq!(message("%flie"), r#"no system call "%flie"; did you mean "%file"?"#);
         assert!(message("xyzzyxyzzy").ends_with("%clock %security"));
     }
 }

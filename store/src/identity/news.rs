@@ -32,14 +32,10 @@ pub(super) struct Builder {
 /// A field of a record by the names of its struct and member; `None` for "unknown".
 macro_rules! field {
     ($record:ident.u32, $kind:ident.$field:ident) => {
-        $record
-            .u32_at(offset_of!(ev::$kind, $field))
-            .filter(|value| *value != u32::MAX)
+        $record.u32_at(offset_of!(ev::$kind, $field)).filter(|value| *value != u32::MAX)
     };
     ($record:ident.u64, $kind:ident.$field:ident) => {
-        $record
-            .u64_at(offset_of!(ev::$kind, $field))
-            .filter(|value| *value != u64::MAX)
+        $record.u64_at(offset_of!(ev::$kind, $field)).filter(|value| *value != u64::MAX)
     };
 }
 
@@ -58,10 +54,7 @@ impl Builder {
                 process.program = Program::Found(number);
             }
         }
-        Builder {
-            identity,
-            comm_numbers: HashMap::from([(Box::default(), 0)]),
-        }
+        Builder { identity, comm_numbers: HashMap::from([(Box::default(), 0)]) }
     }
 
     /// Applies one record; `at` is where it can be found again.
@@ -69,11 +62,7 @@ impl Builder {
         let (tid, pid) = (record.tid(), record.pid());
         let now = self.current(tid, pid);
         // News that a record tells of its own thread hold from after it: its row shows the old.
-        let after = Entry {
-            from_ts_ns: record.ts_ns().saturating_add(1),
-            pid,
-            ..now
-        };
+        let after = Entry { from_ts_ns: record.ts_ns().saturating_add(1), pid, ..now };
         match kind {
             THREAD => self.thread(record),
             FORK => self.fork(record, now),
@@ -104,16 +93,7 @@ impl Builder {
         let upid = field!(record.u64, Thread.upid).unwrap_or(0);
         let cgroup_id = field!(record.u64, Thread.cgroup_id).unwrap_or(0);
         let comm = self.comm(record, offset_of!(ev::Thread, thread_comm));
-        self.push(
-            tid,
-            Entry {
-                from_ts_ns,
-                upid,
-                cgroup_id,
-                pid,
-                comm,
-            },
-        );
+        self.push(tid, Entry { from_ts_ns, upid, cgroup_id, pid, comm });
         if let Some(process) = self.identity.process(upid, pid) {
             let parent = field!(record.u64, Thread.parent_upid).filter(|upid| *upid != 0);
             process.parent_upid = process.parent_upid.or(parent);
@@ -133,23 +113,12 @@ impl Builder {
         let cgroup_id = field!(record.u64, Fork.child_cgroup_id).unwrap_or(parent.cgroup_id);
         self.push(
             tid,
-            Entry {
-                from_ts_ns: record.ts_ns(),
-                upid,
-                cgroup_id,
-                pid,
-                comm: parent.comm,
-            },
+            Entry { from_ts_ns: record.ts_ns(), upid, cgroup_id, pid, comm: parent.comm },
         );
-        let program = self
-            .identity
-            .processes
-            .get(&parent.upid)
-            .map(|parent| parent.program);
+        let program = self.identity.processes.get(&parent.upid).map(|parent| parent.program);
         if let Some(process) = self.identity.process(upid, pid) {
-            process.parent_upid = Some(parent.upid)
-                .filter(|upid| *upid != 0)
-                .or(process.parent_upid);
+            process.parent_upid =
+                Some(parent.upid).filter(|upid| *upid != 0).or(process.parent_upid);
             process.uid = field!(record.u32, Fork.uid);
             process.gid = field!(record.u32, Fork.gid);
             if matches!(process.program, Program::Unknown) {
@@ -168,28 +137,14 @@ impl Builder {
             field!(record.u64, ThreadStart.child_cgroup_id).unwrap_or(starter.cgroup_id);
         self.push(
             tid,
-            Entry {
-                from_ts_ns: record.ts_ns(),
-                upid,
-                cgroup_id,
-                pid,
-                comm: starter.comm,
-            },
+            Entry { from_ts_ns: record.ts_ns(), upid, cgroup_id, pid, comm: starter.comm },
         );
     }
 
     fn exec(&mut self, record: Record, now: Entry, at: Position) {
         let (tid, pid, ts_ns) = (record.tid(), record.pid(), record.ts_ns());
         let upid = field!(record.u64, Exec.exec_upid).unwrap_or(now.upid);
-        self.push(
-            tid,
-            Entry {
-                from_ts_ns: ts_ns,
-                upid,
-                pid,
-                ..now
-            },
-        );
+        self.push(tid, Entry { from_ts_ns: ts_ns, upid, pid, ..now });
         let old_tid = field!(record.u32, Exec.old_tid).filter(|old| *old != tid && *old != 0);
         if let Some(thread) = old_tid.and_then(|old| self.identity.threads.get_mut(&(upid, old))) {
             thread.end_ts_ns = Some(ts_ns);
@@ -226,31 +181,13 @@ impl Builder {
 
     /// The latest state of a thread, or an unknown one if its process is another by now.
     fn current(&self, tid: u32, pid: u32) -> Entry {
-        let last = self
-            .identity
-            .timelines
-            .get(&tid)
-            .and_then(|timeline| timeline.last());
-        let unknown = Entry {
-            from_ts_ns: 0,
-            upid: 0,
-            cgroup_id: 0,
-            pid,
-            comm: 0,
-        };
-        last.filter(|entry| entry.pid == pid)
-            .copied()
-            .unwrap_or(unknown)
+        let last = self.identity.timelines.get(&tid).and_then(|timeline| timeline.last());
+        let unknown = Entry { from_ts_ns: 0, upid: 0, cgroup_id: 0, pid, comm: 0 };
+        last.filter(|entry| entry.pid == pid).copied().unwrap_or(unknown)
     }
 
     fn push(&mut self, tid: u32, mut entry: Entry) {
-        let Entry {
-            upid,
-            pid,
-            comm,
-            cgroup_id,
-            ..
-        } = entry;
+        let Entry { upid, pid, comm, cgroup_id, .. } = entry;
         let timeline = self.identity.timelines.entry(tid).or_default();
         match timeline.last() {
             Some(last)
@@ -258,9 +195,8 @@ impl Builder {
                     == (upid, pid, cgroup_id, comm) => {}
             last => {
                 // What holds from after its record is not overtaken by news of the same moment.
-                entry.from_ts_ns = last.map_or(entry.from_ts_ns, |last| {
-                    entry.from_ts_ns.max(last.from_ts_ns)
-                });
+                entry.from_ts_ns =
+                    last.map_or(entry.from_ts_ns, |last| entry.from_ts_ns.max(last.from_ts_ns));
                 timeline.push(entry);
             }
         }
@@ -273,12 +209,7 @@ impl Builder {
         if tid == pid || process.cgroup_id == 0 {
             process.cgroup_id = cgroup_id;
         }
-        let new = Thread {
-            pid,
-            start_ts_ns: entry.from_ts_ns,
-            end_ts_ns: None,
-            comm,
-        };
+        let new = Thread { pid, start_ts_ns: entry.from_ts_ns, end_ts_ns: None, comm };
         self.identity.threads.entry((upid, tid)).or_insert(new).comm = comm;
     }
 

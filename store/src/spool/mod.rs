@@ -66,10 +66,9 @@ impl SpoolKind {
 
     fn number(self) -> u16 {
         match self {
-            SpoolKind::Stream(stream) => Stream::ALL
-                .iter()
-                .position(|known| *known == stream)
-                .map_or(0, |at| at as u16),
+            SpoolKind::Stream(stream) => {
+                Stream::ALL.iter().position(|known| *known == stream).map_or(0, |at| at as u16)
+            }
             SpoolKind::Meta => META_STREAM,
         }
     }
@@ -104,9 +103,7 @@ impl SpoolHeader {
 
     fn decode(bytes: &[u8; HEADER_SIZE], path: &Path) -> Result<SpoolHeader> {
         if &bytes[..8] != MAGIC {
-            return Err(Error::NotSpool {
-                path: path.to_path_buf(),
-            });
+            return Err(Error::NotSpool { path: path.to_path_buf() });
         }
         let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let (major, minor) = (half(8), half(10));
@@ -120,11 +117,7 @@ impl SpoolHeader {
         crc.copy_from_slice(&bytes[CRC_OFFSET..CRC_OFFSET + 4]);
         if u32::from_le_bytes(crc) != crc32fast::hash(&bytes[..CRC_OFFSET]) {
             let what = "the checksum of the header does not match".to_string();
-            return Err(Error::Corrupt {
-                path: path.to_path_buf(),
-                offset: 0,
-                what,
-            });
+            return Err(Error::Corrupt { path: path.to_path_buf(), offset: 0, what });
         }
         let mut segment = [0; 8];
         segment.copy_from_slice(&bytes[16..24]);
@@ -147,12 +140,8 @@ struct BlockHeader {
 
 impl BlockHeader {
     fn new(flags: u16, raw_len: usize, stored: &[u8]) -> BlockHeader {
-        let mut header = BlockHeader {
-            flags,
-            raw_len: raw_len as u32,
-            stored_len: stored.len() as u32,
-            crc: 0,
-        };
+        let mut header =
+            BlockHeader { flags, raw_len: raw_len as u32, stored_len: stored.len() as u32, crc: 0 };
         header.crc = header.checksum(stored);
         header
     }
@@ -189,10 +178,7 @@ impl BlockHeader {
 }
 
 fn counts_to_bytes(counts: &Counts) -> Vec<u8> {
-    counts
-        .iter()
-        .flat_map(|count| count.to_le_bytes())
-        .collect()
+    counts.iter().flat_map(|count| count.to_le_bytes()).collect()
 }
 
 fn counts_from_bytes(bytes: &[u8]) -> Option<Counts> {
@@ -237,9 +223,7 @@ pub fn compress(path: &Path) -> Result<()> {
         if !merged.is_empty()
             && (flags != merged_flags || merged.len() + payload.len() > BLOCK_BYTES_TARGET)
         {
-            let stored = compressor
-                .compress(&merged)
-                .map_err(Error::io("compress", path))?;
+            let stored = compressor.compress(&merged).map_err(Error::io("compress", path))?;
             out.append(merged_flags | ZSTD, merged.len(), &stored)?;
             merged.clear();
         }

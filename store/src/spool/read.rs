@@ -73,9 +73,7 @@ impl SpoolReader {
             if !super::MAGIC.starts_with(&bytes[..got.min(8)])
                 && bytes.iter().any(|byte| *byte != 0)
             {
-                return Err(Error::NotSpool {
-                    path: path.to_path_buf(),
-                });
+                return Err(Error::NotSpool { path: path.to_path_buf() });
             }
             reader.torn_bytes = length;
             return Ok(reader);
@@ -118,11 +116,7 @@ impl SpoolReader {
 
     /// Makes the error for something wrong at `offset`.
     pub(crate) fn corrupt(&self, offset: u64, what: impl Into<String>) -> Error {
-        Error::Corrupt {
-            path: self.path.clone(),
-            offset,
-            what: what.into(),
-        }
+        Error::Corrupt { path: self.path.clone(), offset, what: what.into() }
     }
 
     /// Reads the next block of records into `payload`; `None` at the end.
@@ -141,25 +135,20 @@ impl SpoolReader {
         };
         self.raw_bytes += u64::from(header.raw_len);
         if self.raw_bytes > RAW_BYTES_MAX {
-            return Err(self.corrupt(
-                offset,
-                format!("it unpacks to more than {RAW_BYTES_MAX} bytes"),
-            ));
+            return Err(
+                self.corrupt(offset, format!("it unpacks to more than {RAW_BYTES_MAX} bytes"))
+            );
         }
         self.load(offset, header, payload)?;
         self.offset += BLOCK_HEADER_SIZE as u64 + u64::from(header.stored_len);
         if header.flags & END == 0 {
-            return Ok(Some(Block {
-                offset,
-                flags: header.flags,
-            }));
+            return Ok(Some(Block { offset, flags: header.flags }));
         }
         self.end_counts = counts_from_bytes(payload);
         if self.end_counts.is_none() {
-            return Err(self.corrupt(
-                offset,
-                format!("the last block does not count {KINDS} kinds"),
-            ));
+            return Err(
+                self.corrupt(offset, format!("the last block does not count {KINDS} kinds"))
+            );
         }
         payload.clear();
         if !self.is_zero_from(self.offset)? {
@@ -203,10 +192,7 @@ impl SpoolReader {
     /// Whether the file ends as a writer that finished leaves it.
     fn is_sealed(&mut self) -> Result<bool> {
         let mut bytes = [0; BLOCK_HEADER_SIZE];
-        let Some(offset) = self
-            .length
-            .checked_sub((BLOCK_HEADER_SIZE + KINDS * 8) as u64)
-        else {
+        let Some(offset) = self.length.checked_sub((BLOCK_HEADER_SIZE + KINDS * 8) as u64) else {
             return Ok(false);
         };
         self.read_at(offset, &mut bytes)?;
@@ -226,10 +212,9 @@ impl SpoolReader {
         };
         if header.raw_len as usize > BLOCK_BYTES_MAX || header.stored_len as usize > BLOCK_BYTES_MAX
         {
-            return Err(self.corrupt(
-                offset,
-                format!("a block is longer than {BLOCK_BYTES_MAX} bytes"),
-            ));
+            return Err(
+                self.corrupt(offset, format!("a block is longer than {BLOCK_BYTES_MAX} bytes"))
+            );
         }
         if header.flags & ZSTD == 0 && header.raw_len != header.stored_len {
             return Err(self.corrupt(offset, "a block has two lengths"));
@@ -264,9 +249,7 @@ impl SpoolReader {
 
     /// Fills `out` from `offset` on; returns how much the file has.
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<usize> {
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .map_err(Error::io("read", &self.path))?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(Error::io("read", &self.path))?;
         let mut got = 0;
         while got < out.len() {
             match self.file.read(&mut out[got..]) {

@@ -28,12 +28,7 @@ impl BlockFile {
         let mut file = files::create_file(path)?;
         let header = header.encode();
         file.write_all(&header).map_err(Error::io("write", path))?;
-        Ok(BlockFile {
-            file,
-            path: path.to_path_buf(),
-            bytes: header.len() as u64,
-            raw_bytes: 0,
-        })
+        Ok(BlockFile { file, path: path.to_path_buf(), bytes: header.len() as u64, raw_bytes: 0 })
     }
 
     /// Creates a file that appears with its header, so that no reader meets half of one.
@@ -50,10 +45,7 @@ impl BlockFile {
         let raw_bytes = self.raw_bytes + raw_len as u64;
         if raw_bytes > RAW_BYTES_MAX {
             let what = "the segment is full, and the next one should have been begun".to_string();
-            return Err(Error::Records {
-                path: self.path.clone(),
-                what,
-            });
+            return Err(Error::Records { path: self.path.clone(), what });
         }
         let header = BlockHeader::new(flags, raw_len, stored).encode();
         match write_both(&mut self.file, &header, stored) {
@@ -66,11 +58,7 @@ impl BlockFile {
                 // Back to the last whole block. If that fails too, readers take it for a torn end.
                 let _ = self.file.set_len(self.bytes);
                 let _ = self.file.seek(SeekFrom::Start(self.bytes));
-                Err(Error::Io {
-                    action: "write",
-                    path: self.path.clone(),
-                    source,
-                })
+                Err(Error::Io { action: "write", path: self.path.clone(), source })
             }
         }
     }
@@ -116,16 +104,9 @@ impl SpoolWriter {
         stored_before: &Counts,
     ) -> Result<SpoolWriter> {
         let kind = SpoolKind::Stream(stream);
-        let header = SpoolHeader {
-            stream: kind.number(),
-            segment,
-            stored_before: *stored_before,
-        };
+        let header = SpoolHeader { stream: kind.number(), segment, stored_before: *stored_before };
         let file = BlockFile::create_whole(&folder.join(kind.file_name()), &header)?;
-        Ok(SpoolWriter {
-            file,
-            counts: [0; KINDS],
-        })
+        Ok(SpoolWriter { file, counts: [0; KINDS] })
     }
 
     /// Writes whole records, each of the length that its header says, without padding.
@@ -164,10 +145,7 @@ impl SpoolWriter {
     }
 
     fn refuse(&self, offset: usize, what: &str) -> Error {
-        Error::Records {
-            path: self.file.path.clone(),
-            what: format!("{what} (at byte {offset})"),
-        }
+        Error::Records { path: self.file.path.clone(), what: format!("{what} (at byte {offset})") }
     }
 
     /// Bytes of the file.
@@ -196,11 +174,8 @@ pub struct MetaWriter {
 impl MetaWriter {
     /// Creates the file in `folder`, the spool folder of the segment.
     pub fn create(folder: &Path, segment: u64) -> Result<MetaWriter> {
-        let header = SpoolHeader {
-            stream: SpoolKind::Meta.number(),
-            segment,
-            stored_before: [0; KINDS],
-        };
+        let header =
+            SpoolHeader { stream: SpoolKind::Meta.number(), segment, stored_before: [0; KINDS] };
         Ok(MetaWriter {
             file: BlockFile::create_whole(&folder.join(SpoolKind::Meta.file_name()), &header)?,
         })

@@ -23,15 +23,7 @@ pub const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 pub const T: u64 = 5_000_000_000;
 
 pub fn header(kind: u16, ts_ns: u64, tid: u32, pid: u32) -> Header {
-    Header {
-        ts_ns,
-        tid,
-        pid,
-        kind,
-        size: 0,
-        fixed: 0,
-        cpu: 1,
-    }
+    Header { ts_ns, tid, pid, kind, size: 0, fixed: 0, cpu: 1 }
 }
 
 /// A record with its first `fixed` bytes and variable parts.
@@ -99,13 +91,7 @@ pub fn fork(ts_ns: u64, parent: u32, child: u32, child_upid: u64) -> Vec<u8> {
 }
 
 pub fn rename(ts_ns: u64, tid: u32, pid: u32, name: &str) -> Vec<u8> {
-    whole(
-        &ev::Rename {
-            header: header(7, ts_ns, tid, pid),
-            new_comm: comm(name),
-        },
-        &[],
-    )
+    whole(&ev::Rename { header: header(7, ts_ns, tid, pid), new_comm: comm(name) }, &[])
 }
 
 pub fn exec(ts_ns: u64, pid: u32, upid: u64, tails: &[(Tail, u8, &[u8])]) -> Vec<u8> {
@@ -167,29 +153,16 @@ impl Spool {
     pub fn new(folder: &Folder, segment: u64) -> Spool {
         let meta = vec![start(segment, &["syscalls"]), clock(T - 1_000_000_000)];
         let (streams, stored_before) = (BTreeMap::new(), [0; KINDS]);
-        Spool {
-            folder: folder.clone(),
-            segment,
-            meta,
-            streams,
-            stored_before,
-            sealed: true,
-        }
+        Spool { folder: folder.clone(), segment, meta, streams, stored_before, sealed: true }
     }
 
     pub fn block(mut self, stream: Stream, records: &[Vec<u8>]) -> Spool {
-        self.streams
-            .entry(stream)
-            .or_default()
-            .push((false, records.concat()));
+        self.streams.entry(stream).or_default().push((false, records.concat()));
         self
     }
 
     pub fn context(mut self, records: &[Vec<u8>]) -> Spool {
-        self.streams
-            .entry(Stream::Processes)
-            .or_default()
-            .push((true, records.concat()));
+        self.streams.entry(Stream::Processes).or_default().push((true, records.concat()));
         self
     }
 
@@ -257,11 +230,7 @@ pub fn start(segment: u64, sources: &[&str]) -> Meta {
 
 pub fn clock(monotonic_ns: u64) -> Meta {
     let realtime_ns = EPOCH_NS + monotonic_ns as i64;
-    Meta::Clock {
-        realtime_ns,
-        monotonic_ns,
-        boottime_ns: monotonic_ns,
-    }
+    Meta::Clock { realtime_ns, monotonic_ns, boottime_ns: monotonic_ns }
 }
 
 pub fn counters(monotonic_ns: u64, kinds: &[(u16, u64, u64)]) -> Meta {
@@ -271,18 +240,11 @@ pub fn counters(monotonic_ns: u64, kinds: &[(u16, u64, u64)]) -> Meta {
         emitted: *emitted,
         lost: *lost,
     };
-    Meta::Counters {
-        monotonic_ns,
-        kinds: kinds.iter().map(count).collect(),
-    }
+    Meta::Counters { monotonic_ns, kinds: kinds.iter().map(count).collect() }
 }
 
 pub fn end(closed: bool) -> Meta {
-    Meta::End {
-        monotonic_ns: T + 9,
-        closed,
-        reason: "test".to_string(),
-    }
+    Meta::End { monotonic_ns: T + 9, closed, reason: "test".to_string() }
 }
 
 /// A new trace in a temporary folder.
@@ -323,9 +285,7 @@ pub fn column(path: &Path, name: &str) -> Vec<String> {
         let options = FormatOptions::new()
             .with_null("NULL")
             .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.9fZ"));
-        let column = batch
-            .column_by_name(name)
-            .unwrap_or_else(|| panic!("no column {name}"));
+        let column = batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
         // Arrow prints times of zones by name only with a library that we do not need.
         let column = match column.as_primitive_opt::<TimestampNanosecondType>() {
             Some(moments) => &(Arc::new(moments.clone().with_timezone("+00:00")) as ArrayRef),
@@ -345,13 +305,7 @@ pub fn rows(folder: &Folder, table: &str, columns: &[&str]) -> Vec<String> {
 pub fn rows_of(path: &Path, columns: &[&str]) -> Vec<String> {
     let columns: Vec<Vec<String>> = columns.iter().map(|name| column(path, name)).collect();
     (0..columns[0].len())
-        .map(|row| {
-            columns
-                .iter()
-                .map(|column| &*column[row])
-                .collect::<Vec<_>>()
-                .join(" | ")
-        })
+        .map(|row| columns.iter().map(|column| &*column[row]).collect::<Vec<_>>().join(" | "))
         .collect()
 }
 

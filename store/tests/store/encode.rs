@@ -41,17 +41,9 @@ fn a_call_is_of_the_thread_as_it_was_called_then() {
         .block(Stream::Syscalls, &calls)
         .encode();
 
-    let found = rows(
-        &folder,
-        "syscalls",
-        &["ts", "tid", "upid", "comm", "cgroup_id"],
-    );
+    let found = rows(&folder, "syscalls", &["ts", "tid", "upid", "comm", "cgroup_id"]);
     let moment = |ns: u64| {
-        format!(
-            "2023-11-14T22:13:{:02}.{:09}Z",
-            20 + ns / 1_000_000_000,
-            ns % 1_000_000_000
-        )
+        format!("2023-11-14T22:13:{:02}.{:09}Z", 20 + ns / 1_000_000_000, ns % 1_000_000_000)
     };
     let expected = [
         format!("{} | 100 | {} | sh | 77", moment(T - 5), upid(2000, SHELL)),
@@ -65,14 +57,7 @@ fn a_call_is_of_the_thread_as_it_was_called_then() {
     let events = rows(
         &folder,
         "process_events",
-        &[
-            "event",
-            "comm",
-            "new_comm",
-            "child_pid",
-            "exit_code",
-            "signal",
-        ],
+        &["event", "comm", "new_comm", "child_pid", "exit_code", "signal"],
     );
     assert_eq!(
         events,
@@ -87,15 +72,7 @@ fn a_call_is_of_the_thread_as_it_was_called_then() {
     let found = rows(
         &folder,
         "processes",
-        &[
-            "pid",
-            "upid",
-            "parent_pid",
-            "comm",
-            "exit_code",
-            "signal",
-            "gid",
-        ],
+        &["pid", "upid", "parent_pid", "comm", "exit_code", "signal", "gid"],
     );
     let expected = [
         format!("100 | {} | 1 | sh | NULL | NULL | NULL", upid(2000, SHELL)),
@@ -103,10 +80,7 @@ fn a_call_is_of_the_thread_as_it_was_called_then() {
         format!("200 | {reused} | 100 | sh | NULL | SIGKILL | 100"),
     ];
     assert_eq!(found, expected);
-    assert_eq!(
-        rows(&folder, "threads", &["tid", "comm"]),
-        ["100 | sh", "200 | ls", "200 | sh"]
-    );
+    assert_eq!(rows(&folder, "threads", &["tid", "comm"]), ["100 | sh", "200 | ls", "200 | sh"]);
 }
 
 #[test]
@@ -120,10 +94,7 @@ fn a_process_is_known_by_its_last_program_and_a_fork_by_its_parents() {
         cwd: Some("/root".to_string()),
     };
     let id = "0123456789abcdef".repeat(4);
-    let cgroup = store::Meta::Cgroup {
-        id: 77,
-        path: format!("/docker/{id}"),
-    };
+    let cgroup = store::Meta::Cgroup { id: 77, path: format!("/docker/{id}") };
     let tails: &[(Tail, u8, &[u8])] = &[
         (Tail::Path, 0, b"ls\0"),
         (Tail::Exe, 0, b"ls\0bin\0"),
@@ -147,23 +118,12 @@ fn a_process_is_known_by_its_last_program_and_a_fork_by_its_parents() {
         format!("300 | /bin/sh | sh 'a b' | /root | 1000 | {id}"),
     ];
     assert_eq!(rows(&folder, "processes", &columns), expected);
-    let exec = rows(
-        &folder,
-        "process_events",
-        &["event", "path", "exe", "argv", "truncated"],
-    );
+    let exec = rows(&folder, "process_events", &["event", "path", "exe", "argv", "truncated"]);
     assert_eq!(exec[2], "exec | ls | /bin/ls | ls -l | true");
     assert_eq!(exec[1], "fork | NULL | NULL | NULL | false");
     // Records of context are known, and not stored.
-    let stored = rows(
-        &folder,
-        "segments",
-        &["kind", "stored", "emitted", "closed"],
-    );
-    assert_eq!(
-        stored,
-        ["fork | 2 | NULL | false", "exec | 1 | NULL | false"]
-    );
+    let stored = rows(&folder, "segments", &["kind", "stored", "emitted", "closed"]);
+    assert_eq!(stored, ["fork | 2 | NULL | false", "exec | 1 | NULL | false"]);
 }
 
 #[test]
@@ -181,30 +141,14 @@ fn what_is_not_there_is_null() {
     };
     let fixed = size_of_val(&io_uring);
     let calls = [
-        syscall(
-            T + 1,
-            100,
-            257,
-            -2,
-            &[u64::MAX - 99, 2],
-            &[(Tail::Path, 1, b"/etc/x\0")],
-        ),
+        syscall(T + 1, 100, 257, -2, &[u64::MAX - 99, 2], &[(Tail::Path, 1, b"/etc/x\0")]),
         syscall(T + 2, 100, 60, NOT_RETURNED, &[], &[]),
-        syscall(
-            T + 3,
-            100,
-            42,
-            0,
-            &[3, 4, 5, 6, 7, 8],
-            &[(Tail::Address, 0, &address)],
-        ),
+        syscall(T + 3, 100, 42, 0, &[3, 4, 5, 6, 7, 8], &[(Tail::Address, 0, &address)]),
         syscall(T + 4, 100, 5 | SYSCALL_COMPAT, 7, &[], &[]),
         syscall(T + 5, 100, 4000, -4000, &[], &[]),
         cut(&io_uring, fixed - 40, &[]),
     ];
-    Spool::new(&folder, 1)
-        .block(Stream::Syscalls, &calls)
-        .encode();
+    Spool::new(&folder, 1).block(Stream::Syscalls, &calls).encode();
     let columns = [
         "syscall",
         "via",
@@ -243,11 +187,7 @@ fn a_sleep_names_its_state_and_who_ended_it() {
             waker: PeerTid(waker),
             waker_pid: Pid(waker_pid),
             reserved: Reserved(0),
-            waker_comm: comm(if waker == 0 || waker == u32::MAX {
-                ""
-            } else {
-                "sh"
-            }),
+            waker_comm: comm(if waker == 0 || waker == u32::MAX { "" } else { "sh" }),
         };
         whole(&record, &[])
     };
@@ -257,26 +197,13 @@ fn a_sleep_names_its_state_and_who_ended_it() {
         off(T + 2, u32::MAX, u32::MAX, u32::MAX),
         off(T + 3, 2, 5, 5),
     ];
-    Spool::new(&folder, 1)
-        .context(&[shell()])
-        .block(Stream::Sched, &sleeps)
-        .encode();
-    let columns = [
-        "state",
-        "duration_ns",
-        "wait_ns",
-        "waker_tid",
-        "waker_upid",
-        "waker_pid",
-        "waker_comm",
-    ];
+    Spool::new(&folder, 1).context(&[shell()]).block(Stream::Sched, &sleeps).encode();
+    let columns =
+        ["state", "duration_ns", "wait_ns", "waker_tid", "waker_upid", "waker_pid", "waker_comm"];
     assert_eq!(
         rows(&folder, "offcpu", &columns),
         [
-            format!(
-                "sleeping | 100 | NULL | 100 | {} | 100 | sh",
-                upid(2000, SHELL)
-            ),
+            format!("sleeping | 100 | NULL | 100 | {} | 100 | sh", upid(2000, SHELL)),
             "idle | 100 | NULL | NULL | NULL | NULL | NULL".to_string(),
             "NULL | 100 | NULL | NULL | NULL | NULL | NULL".to_string(),
             "disk sleep | 100 | NULL | 5 | NULL | 5 | sh".to_string(),
@@ -315,18 +242,11 @@ fn loss_clocks_and_cost_are_rows() {
         .meta(meta)
         .block(
             Stream::Syscalls,
-            &[
-                syscall(T + 99, 1, 0, 0, &[], &[]),
-                syscall(T + 100, 1, 0, 0, &[], &[]),
-            ],
+            &[syscall(T + 99, 1, 0, 0, &[], &[]), syscall(T + 100, 1, 0, 0, &[], &[])],
         )
         .encode();
     assert_eq!(
-        rows(
-            &folder,
-            "loss",
-            &["ts", "duration_ns", "kind", "cpu", "lost", "reason"]
-        ),
+        rows(&folder, "loss", &["ts", "duration_ns", "kind", "cpu", "lost", "reason"]),
         [
             "2023-11-14T22:13:24.000000000Z | 1000000000 | syscall | 0 | 2 | ring_full",
             "2023-11-14T22:13:25.000000050Z | 100 | syscall | 0 | 3 | ring_full",
@@ -335,40 +255,19 @@ fn loss_clocks_and_cost_are_rows() {
     );
     assert_eq!(
         rows(&folder, "clocks", &["monotonic_ns", "in_force"]),
-        [
-            "4000000000 | true",
-            "5000000000 | false",
-            "5000000100 | true"
-        ]
+        ["4000000000 | true", "5000000000 | false", "5000000100 | true"]
     );
     assert_eq!(
         rows(&folder, "syscalls", &["ts"]),
-        [
-            "2023-11-14T22:13:25.000000099Z",
-            "2023-11-14T22:13:26.000000100Z"
-        ]
+        ["2023-11-14T22:13:25.000000099Z", "2023-11-14T22:13:26.000000100Z"]
     );
-    assert_eq!(
-        rows(&folder, "cost", &["component", "cpu_ns", "bytes"]),
-        ["encode | 5 | NULL"]
-    );
-    assert_eq!(
-        rows(&folder, "hosts", &["host", "kernel", "os"]),
-        ["box | 6.12 | NULL"]
-    );
+    assert_eq!(rows(&folder, "cost", &["component", "cpu_ns", "bytes"]), ["encode | 5 | NULL"]);
+    assert_eq!(rows(&folder, "hosts", &["host", "kernel", "os"]), ["box | 6.12 | NULL"]);
     assert_eq!(
         rows(
             &folder,
             "segments",
-            &[
-                "segment",
-                "kind",
-                "stored",
-                "stored_before",
-                "emitted",
-                "lost",
-                "first_ts"
-            ]
+            &["segment", "kind", "stored", "stored_before", "emitted", "lost", "first_ts"]
         ),
         [
             "1 | syscall | 2 | 0 | 40 | 5 | 2023-11-14T22:13:25.000000099Z",

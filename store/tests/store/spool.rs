@@ -18,9 +18,7 @@ fn file(sealed: bool) -> (TempDir, PathBuf) {
     before[16] = 41;
     let mut writer = SpoolWriter::create(temp.path(), 3, Stream::Syscalls, &before).unwrap();
     let call = |number| syscall(T, 1, number, 0, &[1, 2], &[]);
-    writer
-        .write_block(&[call(1), call(2)].concat(), false)
-        .unwrap();
+    writer.write_block(&[call(1), call(2)].concat(), false).unwrap();
     writer.write_block(&call(3), true).unwrap();
     writer.write_block(&call(4), false).unwrap();
     let path = temp.path().join("syscalls.spool");
@@ -44,20 +42,14 @@ fn what_was_written_is_read() {
     let (_temp, path) = file(true);
     let mut reader = SpoolReader::open(&path).unwrap();
     assert_eq!(
-        (
-            reader.header().unwrap().segment,
-            reader.header().unwrap().stored_before[16]
-        ),
+        (reader.header().unwrap().segment, reader.header().unwrap().stored_before[16]),
         (3, 41)
     );
     let mut found = Vec::new();
     reader
         .for_each(|block, offset, record| found.push((block.is_context(), offset, record[40])))
         .unwrap();
-    assert_eq!(
-        found,
-        [(false, 0, 1), (false, 64, 2), (true, 0, 3), (false, 0, 4)]
-    );
+    assert_eq!(found, [(false, 0, 1), (false, 64, 2), (true, 0, 3), (false, 0, 4)]);
     assert_eq!(reader.end_counts().unwrap()[16], 3);
 }
 
@@ -69,10 +61,7 @@ fn a_large_write_becomes_blocks_that_a_reader_accepts() {
     let count = (20 << 20) / call.len();
     writer.write_block(&call.repeat(count), false).unwrap();
     assert_eq!(writer.finish().unwrap()[16], count as u64);
-    assert_eq!(
-        read(&temp.path().join("syscalls.spool")).unwrap(),
-        (count, 0)
-    );
+    assert_eq!(read(&temp.path().join("syscalls.spool")).unwrap(), (count, 0));
 }
 
 #[test]
@@ -80,15 +69,9 @@ fn bytes_that_are_no_records_are_refused() {
     let temp = TempDir::new().unwrap();
     let mut writer = SpoolWriter::create(temp.path(), 1, Stream::Syscalls, &[0; KINDS]).unwrap();
     let mut call = syscall(T, 1, 1, 0, &[], &[]);
-    assert!(matches!(
-        writer.write_block(&call[1..], false),
-        Err(Error::Records { .. })
-    ));
+    assert!(matches!(writer.write_block(&call[1..], false), Err(Error::Records { .. })));
     call[16..18].copy_from_slice(&999u16.to_le_bytes());
-    assert!(matches!(
-        writer.write_block(&call, false),
-        Err(Error::Records { .. })
-    ));
+    assert!(matches!(writer.write_block(&call, false), Err(Error::Records { .. })));
     assert_eq!(writer.finish().unwrap(), [0; KINDS]);
 }
 
@@ -106,12 +89,7 @@ fn a_writer_that_dies_loses_at_most_the_last_block() {
     counts.dedup();
     assert_eq!(counts, [0, 2, 3, 4]);
     // A machine that died can leave zeros instead.
-    OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .unwrap()
-        .write_all(&[0; 9000])
-        .unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 9000]).unwrap();
     assert_eq!(read(&path).unwrap(), (4, 9000));
     fs::write(&cut, [0; 9000]).unwrap();
     assert_eq!(read(&cut).unwrap(), (0, 9000));
@@ -170,8 +148,5 @@ fn a_newer_format_is_named() {
     bytes[8..12].copy_from_slice(&[2, 0, 5, 0]);
     fs::write(&path, bytes).unwrap();
     let error = SpoolReader::open(&path).err().unwrap().to_string();
-    assert!(
-        error.contains("trace format 2.5") && error.contains("use a newer ebrec"),
-        "{error}"
-    );
+    assert!(error.contains("trace format 2.5") && error.contains("use a newer ebrec"), "{error}");
 }

@@ -13,12 +13,8 @@ use crate::build::*;
 
 fn calls(folder: &Folder, segment: u64, before: u64, count: u64) -> Spool {
     let ts_ns = T + segment * 1000;
-    let records: Vec<_> = (0..count)
-        .map(|at| syscall(ts_ns + at, 100, 39, 0, &[], &[]))
-        .collect();
-    Spool::new(folder, segment)
-        .block(Stream::Syscalls, &records)
-        .before(16, before)
+    let records: Vec<_> = (0..count).map(|at| syscall(ts_ns + at, 100, 39, 0, &[], &[])).collect();
+    Spool::new(folder, segment).block(Stream::Syscalls, &records).before(16, before)
 }
 
 fn error(path: &Path) -> String {
@@ -32,11 +28,7 @@ fn what_is_no_trace_is_told_in_a_sentence() {
     assert!(error(temp.path()).contains("has no trace.json"));
     fs::write(temp.path().join("trace.json"), "{").unwrap();
     assert!(error(temp.path()).contains("cannot be understood"));
-    fs::write(
-        temp.path().join("trace.json"),
-        r#"{"format": {"major": 9, "minor": 1}}"#,
-    )
-    .unwrap();
+    fs::write(temp.path().join("trace.json"), r#"{"format": {"major": 9, "minor": 1}}"#).unwrap();
     assert!(error(temp.path()).contains("trace format 9.1"));
 }
 
@@ -50,15 +42,9 @@ fn segments_and_spools_make_one_trace() {
     folder.create_spool(4).unwrap();
     fs::write(folder.create_spool(5).unwrap().join("sched.spool"), [0; 9]).unwrap();
     let trace = Trace::open(folder.path()).unwrap();
-    assert_eq!(
-        (trace.segments(), trace.name()),
-        (&[1, 2, 3][..], "trace".to_string())
-    );
-    let counts: Vec<usize> = trace
-        .files("syscalls")
-        .iter()
-        .map(|path| column(path, "ts").len())
-        .collect();
+    assert_eq!((trace.segments(), trace.name()), (&[1, 2, 3][..], "trace".to_string()));
+    let counts: Vec<usize> =
+        trace.files("syscalls").iter().map(|path| column(path, "ts").len()).collect();
     assert_eq!(counts, [3, 4, 5]);
     assert_eq!(trace.files("offcpu").len(), 0);
     assert_eq!(
@@ -88,24 +74,12 @@ fn a_recording_is_told_from_a_crash_by_its_lock() {
     let (_temp, folder) = trace();
     let lock = folder.lock().unwrap();
     assert!(matches!(folder.lock(), Err(Error::InUse { .. })));
-    assert_eq!(
-        Trace::open(folder.path()).unwrap().ending(),
-        Ending::Recording
-    );
-    assert!(matches!(
-        Folder::create(folder.path(), true),
-        Err(Error::InUse { .. })
-    ));
+    assert_eq!(Trace::open(folder.path()).unwrap().ending(), Ending::Recording);
+    assert!(matches!(Folder::create(folder.path(), true), Err(Error::InUse { .. })));
     drop(lock);
-    assert_eq!(
-        Trace::open(folder.path()).unwrap().ending(),
-        Ending::Crashed
-    );
+    assert_eq!(Trace::open(folder.path()).unwrap().ending(), Ending::Crashed);
     manifest(&folder, State::Finished);
-    assert_eq!(
-        Trace::open(folder.path()).unwrap().ending(),
-        Ending::Finished
-    );
+    assert_eq!(Trace::open(folder.path()).unwrap().ending(), Ending::Finished);
 }
 
 #[test]
@@ -116,10 +90,7 @@ fn a_damaged_file_is_named() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let message = error(folder.path());
-    assert!(
-        message.contains("syscalls/000001.parquet is damaged"),
-        "{message}"
-    );
+    assert!(message.contains("syscalls/000001.parquet is damaged"), "{message}");
 }
 
 #[test]
@@ -131,18 +102,10 @@ fn only_the_owner_can_read_a_trace() {
     let mut waiting = vec![folder.path().to_path_buf()];
     let mut seen = 0;
     while let Some(path) = waiting.pop() {
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o077,
-            0,
-            "{path:?}"
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{path:?}");
         seen += 1;
         if path.is_dir() {
-            waiting.extend(
-                fs::read_dir(path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
     assert!(seen > 15);
@@ -185,8 +148,5 @@ fn the_oldest_segment_goes_as_a_whole() {
     folder.remove_segment(1).unwrap();
     assert_eq!(folder.segments_encoded().unwrap(), [2]);
     assert_eq!(folder.segment_bytes(1), 0);
-    assert_eq!(
-        Trace::open(folder.path()).unwrap().files("threads").len(),
-        1
-    );
+    assert_eq!(Trace::open(folder.path()).unwrap().files("threads").len(), 1);
 }

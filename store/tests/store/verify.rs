@@ -14,27 +14,15 @@ fn recording(emitted: u64, lost: u64, closed: bool) -> (TempDir, Folder) {
     let (temp, folder) = trace();
     for segment in 1..=3 {
         let ts_ns = T + segment * 1000;
-        let calls: Vec<_> = (0..10)
-            .map(|at| syscall(ts_ns + at, 100, 39, 0, &[], &[]))
-            .collect();
-        let last = [
-            counters(ts_ns, &[(16, emitted, lost)]),
-            end(closed && segment == 3),
-        ];
+        let calls: Vec<_> = (0..10).map(|at| syscall(ts_ns + at, 100, 39, 0, &[], &[])).collect();
+        let last = [counters(ts_ns, &[(16, emitted, lost)]), end(closed && segment == 3)];
         Spool::new(&folder, segment)
             .before(16, (segment - 1) * 10)
             .block(Stream::Syscalls, &calls)
             .meta(last)
             .seal();
     }
-    manifest(
-        &folder,
-        if closed {
-            State::Finished
-        } else {
-            State::Recording
-        },
-    );
+    manifest(&folder, if closed { State::Finished } else { State::Recording });
     (temp, folder)
 }
 
@@ -56,10 +44,7 @@ fn a_whole_recording_is_complete() {
     assert_eq!(report.verdict, Verdict::Complete);
     assert_eq!((report.segments, report.kinds.len()), (3, 1));
     let kind = &report.kinds[0];
-    assert_eq!(
-        (kind.emitted, kind.stored, kind.dropped, kind.lost),
-        (Some(30), 30, 0, Some(0))
-    );
+    assert_eq!((kind.emitted, kind.stored, kind.dropped, kind.lost), (Some(30), 30, 0, Some(0)));
 }
 
 #[test]
@@ -89,49 +74,33 @@ fn what_was_lost_is_counted() {
 fn after_a_crash_the_end_is_unknown() {
     let (_temp, folder) = recording(34, 4, false);
     let until = Some(EPOCH_NS + T as i64 - 1_000_000_000);
-    assert_eq!(
-        check(&folder).verdict,
-        Verdict::Unknown {
-            accounted_until_ns: until
-        }
-    );
+    assert_eq!(check(&folder).verdict, Verdict::Unknown { accounted_until_ns: until });
 }
 
 #[test]
 fn records_that_nobody_accounts_for_are_named() {
     let (_temp, folder) = recording(35, 4, true);
     let found = problems(&folder);
-    assert_eq!(
-        found,
-        "syscall: 35 were emitted, but 30 stored + 0 dropped + 4 lost are 34"
-    );
+    assert_eq!(found, "syscall: 35 were emitted, but 30 stored + 0 dropped + 4 lost are 34");
 }
 
 #[test]
 fn a_missing_file_or_segment_is_named() {
     let (_temp, folder) = recording(30, 0, true);
     fs::remove_file(folder.table_file("syscalls", 2)).unwrap();
-    assert_eq!(
-        problems(&folder),
-        "syscall: segment 2 has 10, but no file for `syscalls`"
-    );
+    assert_eq!(problems(&folder), "syscall: segment 2 has 10, but no file for `syscalls`");
     folder.remove_segment(2).unwrap();
     assert!(problems(&folder).contains("segments 2 to 2 are missing"));
     let (_temp, folder) = recording(30, 0, true);
     folder.remove_segment(3).unwrap();
-    assert_eq!(
-        problems(&folder),
-        "the recording ended in order, but its last segment is missing"
-    );
+    assert_eq!(problems(&folder), "the recording ended in order, but its last segment is missing");
 }
 
 #[test]
 fn a_file_of_another_trace_is_named() {
     let (_temp, folder) = recording(30, 0, true);
     let (_other_temp, other) = trace();
-    Spool::new(&other, 2)
-        .block(Stream::Syscalls, &[syscall(T, 1, 1, 0, &[], &[])])
-        .seal();
+    Spool::new(&other, 2).block(Stream::Syscalls, &[syscall(T, 1, 1, 0, &[], &[])]).seal();
     let copy = |table: &str| {
         fs::copy(other.table_file(table, 2), folder.table_file(table, 2)).unwrap();
     };
@@ -142,10 +111,7 @@ fn a_file_of_another_trace_is_named() {
     );
     copy("segments");
     let found = problems(&folder);
-    assert!(
-        found.contains("syscall: 10 are stored before segment 2, which counts 0"),
-        "{found}"
-    );
+    assert!(found.contains("syscall: 10 are stored before segment 2, which counts 0"), "{found}");
 }
 
 #[test]

@@ -35,27 +35,15 @@ pub struct Table {
 
 impl Table {
     const fn one_of(choices: Names) -> Table {
-        Table {
-            mask: u32::MAX,
-            choices,
-            flags: &[],
-        }
+        Table { mask: u32::MAX, choices, flags: &[] }
     }
 
     const fn any_of(flags: Names) -> Table {
-        Table {
-            mask: 0,
-            choices: &[],
-            flags,
-        }
+        Table { mask: 0, choices: &[], flags }
     }
 
     const fn mixed(mask: u32, choices: Names, flags: Names) -> Table {
-        Table {
-            mask,
-            choices,
-            flags,
-        }
+        Table { mask, choices, flags }
     }
 
     /// Every name with its value: first those of which one holds, then those that can be combined.
@@ -114,10 +102,7 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
 pub fn signal_number(name: &str) -> Option<i32> {
     let name = name.to_ascii_uppercase();
     let wanted = name.strip_prefix("SIG").unwrap_or(&name);
-    let (_, number) = tasks::SIGNALS
-        .choices
-        .iter()
-        .find(|(n, _)| n[3..] == *wanted)?;
+    let (_, number) = tasks::SIGNALS.choices.iter().find(|(n, _)| n[3..] == *wanted)?;
     i32::try_from(*number).ok()
 }
 
@@ -136,20 +121,12 @@ mod tests {
     #[test]
     fn values_become_the_names_of_the_headers() {
         check(Kind::OpenFlags, 0, "O_RDONLY");
-        check(
-            Kind::OpenFlags,
-            0x80241,
-            "O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC",
-        );
+        check(Kind::OpenFlags, 0x80241, "O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC");
         check(Kind::OpenFlags, 0x101002, "O_RDWR|O_SYNC");
         check(Kind::MmapProt, 0, "PROT_NONE");
         check(Kind::MmapProt, 5, "PROT_READ|PROT_EXEC");
         check(Kind::MmapFlags, 0x22, "MAP_PRIVATE|MAP_ANONYMOUS");
-        check(
-            Kind::SocketType,
-            0x80802,
-            "SOCK_DGRAM|SOCK_CLOEXEC|SOCK_NONBLOCK",
-        );
+        check(Kind::SocketType, 0x80802, "SOCK_DGRAM|SOCK_CLOEXEC|SOCK_NONBLOCK");
         check(Kind::FutexOp, 0x81, "FUTEX_WAKE_PRIVATE");
         check(Kind::AccessMode, 0, "F_OK");
         check(Kind::RusageWho, u32::MAX, "RUSAGE_CHILDREN");
@@ -166,9 +143,7 @@ mod tests {
     fn open_flags_differ_between_architectures() {
         for (arch, value) in [(Arch::X86_64, 0x10000), (Arch::Aarch64, 0x4000)] {
             let mut out = String::new();
-            table(Kind::OpenFlags, arch)
-                .unwrap()
-                .render(value, &mut out);
+            table(Kind::OpenFlags, arch).unwrap().render(value, &mut out);
             assert_eq!(out, "O_RDONLY|O_DIRECTORY");
         }
     }
@@ -183,18 +158,11 @@ mod tests {
                 for (i, (name, bits)) in table.flags.iter().enumerate() {
                     assert!(bits & table.mask == 0, "{name} is part of the choices");
                     let mut before = table.flags[..i].iter();
-                    assert!(
-                        !before.any(|(_, b)| *b != 0 && b & bits == *b),
-                        "{name} is hidden"
-                    );
+                    assert!(!before.any(|(_, b)| *b != 0 && b & bits == *b), "{name} is hidden");
                 }
                 let values: std::collections::BTreeSet<_> =
                     table.choices.iter().map(|(_, v)| v).collect();
-                assert_eq!(
-                    values.len(),
-                    table.choices.len(),
-                    "{kind:?} repeats a choice"
-                );
+                assert_eq!(values.len(), table.choices.len(), "{kind:?} repeats a choice");
             }
         }
     }
