@@ -24,10 +24,21 @@ fn main() -> ExitCode {
         // Whoever reads our output has seen enough, as `head` does.
         Err(_) if output::is_pipe_broken() => ExitCode::SUCCESS,
         Err(error) => {
-            fail(&format!("{error:#}"));
+            fail(&sentence(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and its causes in one sentence, each said once: an error may name its cause itself.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(|cause| cause.to_string()) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
 }
 
 /// Prints help to standard output, and what is wrong with the arguments as one sentence.

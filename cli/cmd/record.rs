@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     rotate: Duration,
     /// Begin a new segment when this much was recorded in it
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "32MiB")]
     rotate_size: ByteSize,
     /// Keep only this much time: drop the oldest segments
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -235,7 +235,7 @@ fn report(
         HumanBytes(summary.bytes),
         trace.display(),
     )?;
-    for (kind, lost) in &summary.lost {
+    for (kind, lost) in summary.lost.iter().filter(|_| !summary.disk_full) {
         writeln!(
             out,
             "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)",

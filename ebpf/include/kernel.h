@@ -140,13 +140,14 @@ struct io_kiocb {
 	__u8 opcode;
 	struct io_cqe cqe;
 };
-struct io_uring_cqe {
+struct io_uring_cqe___kernel { /* the name is taken by the user-space header */
 	__s32 res;
 };
 
 struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 seq_num;
 };
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;

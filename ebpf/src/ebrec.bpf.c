@@ -2,6 +2,7 @@
  * takes the programs a recording needs. Compiled twice: with task storage, and with a hash instead
  * (EBREC_HASH) for kernels before 5.11. */
 #include <linux/bpf.h>
+#include <linux/io_uring.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

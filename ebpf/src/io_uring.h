@@ -15,6 +15,16 @@ struct {
 	__type(value, struct request);
 } requests SEC(".maps");
 
+/* Operations that name no open file: what lies in their request's descriptor is left over. */
+#define OP(number) (1ull << (number))
+#define WITHOUT_FD                                                                                 \
+	(OP(IORING_OP_NOP) | OP(IORING_OP_POLL_REMOVE) | OP(IORING_OP_TIMEOUT) | OP(IORING_OP_TIMEOUT_REMOVE) | \
+	 OP(IORING_OP_ASYNC_CANCEL) | OP(IORING_OP_OPENAT) | OP(IORING_OP_CLOSE) | OP(IORING_OP_FILES_UPDATE) | \
+	 OP(IORING_OP_STATX) | OP(IORING_OP_MADVISE) | OP(IORING_OP_OPENAT2) | OP(IORING_OP_EPOLL_CTL) |         \
+	 OP(IORING_OP_PROVIDE_BUFFERS) | OP(IORING_OP_REMOVE_BUFFERS) | OP(IORING_OP_RENAMEAT) |                 \
+	 OP(IORING_OP_UNLINKAT) | OP(IORING_OP_MKDIRAT) | OP(IORING_OP_SYMLINKAT) | OP(IORING_OP_LINKAT) |       \
+	 OP(IORING_OP_SOCKET) | OP(50) /* waitid */ | OP(51) | OP(52) | OP(53) /* futex */)
+
 static __always_inline int submit(struct io_kiocb *req)
 {
 	struct task_struct *task = current_task();
@@ -35,9 +45,23 @@ static __always_inline int submit(struct io_kiocb *req)
 		.opcode = BPF_CORE_READ(req, opcode),
 		.fd = BPF_CORE_READ(req, cqe.fd),
 	};
+	if (request.opcode < 64 && (WITHOUT_FD & OP(request.opcode)))
+		request.fd = -1;
 	if (bpf_map_update_elem(&requests, &key, &request, BPF_ANY))
 		emit_failed(EBREC_IO_URING);
 	return 0;
+}
+
+static __always_inline void request_emit(struct request *request, __u64 duration_ns, __s64 ret)
+{
+	struct ebrec_io_uring record = {};
+	__u32 size = sizeof(record) - sizeof(record.args) + (request->fd >= 0 ? 8 : 0);
+	header(&record.header, EBREC_IO_URING, request->submit_ns, request->pid, request->tid, size);
+	record.duration_ns = duration_ns;
+	record.ret = ret;
+	record.call = request->opcode;
+	record.args[0] = request->fd;
+	emit(&syscalls_ring, &record, EBREC_IO_URING, size);
 }
 
 static __always_inline int complete(void *req, __s32 res)
@@ -46,15 +70,24 @@ static __always_inline int complete(void *req, __s32 res)
 	struct request *request = bpf_map_lookup_elem(&requests, &key);
 	if (!request)
 		return 0;
-	struct ebrec_io_uring record = {};
-	__u32 size = sizeof(record) - sizeof(record.args) + (request->fd >= 0 ? 8 : 0);
-	header(&record.header, EBREC_IO_URING, request->submit_ns, request->pid, request->tid, size);
-	record.duration_ns = bpf_ktime_get_ns() - request->submit_ns;
-	record.ret = res;
-	record.call = request->opcode;
-	record.args[0] = request->fd;
+	struct request copy = *request;
 	bpf_map_delete_elem(&requests, &key);
-	emit(&syscalls_ring, &record, EBREC_IO_URING, size);
+	request_emit(&copy, bpf_ktime_get_ns() - copy.submit_ns, res);
+	return 0;
+}
+
+static long request_unfinished(void *map, const void *key, void *request, void *ctx)
+{
+	request_emit(request, EBREC_UNKNOWN, EBREC_NOT_RETURNED);
+	return 0;
+}
+
+/* Operations that have not completed when recording ends, all of them at the first task. */
+SEC("iter/task")
+int iter__finish_requests(struct bpf_iter__task *ctx)
+{
+	if (!ctx->meta->seq_num)
+		bpf_for_each_map_elem(&requests, request_unfinished, 0, 0);
 	return 0;
 }
 
@@ -72,7 +105,7 @@ int BPF_PROG(tp_btf__io_uring_submit_sqe, struct io_kiocb *req)
 }
 
 SEC("tp_btf/io_uring_complete")
-int BPF_PROG(tp_btf__io_uring_complete, void *ring, void *req, struct io_uring_cqe *cqe)
+int BPF_PROG(tp_btf__io_uring_complete, void *ring, void *req, struct io_uring_cqe___kernel *cqe)
 {
 	return complete(req, cqe->res);
 }

@@ -129,10 +129,7 @@ int BPF_PROG(tp_btf__task_rename, struct task_struct *task, const char *comm)
 	}
 	if (!thread || !(before || in_scope(thread)))
 		return 0;
-	if (before)
-		identify(task, thread);
-	else
-		thread->epoch = 0; /* announced under its new name at its next event */
+	identify(task, thread);
 	header(&record.header, EBREC_RENAME, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
 	if (!emit(&processes_ring, &record, EBREC_RENAME, sizeof(record)))
@@ -151,6 +148,7 @@ int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *cgroup, const char *path
 		thread->bits &= ~SCOPE_CGROUP;
 	if (!thread || !(before || in_scope(thread)))
 		return 0;
+	identify(task, thread);
 	struct ebrec_cgroup_attach record = {};
 	record.child_cgroup_id = announce_cgroup(cgroup_of(task));
 	header(&record.header, EBREC_CGROUP_ATTACH, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),

@@ -44,6 +44,8 @@ pub struct Kernel {
     btf: Btf,
     /// Programs that this kernel does not take, and why.
     pub missing: Vec<String>,
+    /// Whether submissions to io_uring are recorded.
+    follows_requests: bool,
 }
 
 /// Measured run of one BPF program.
@@ -106,7 +108,7 @@ impl Kernel {
             }
             loaded => loaded?,
         };
-        let mut kernel = Kernel { ebpf, btf, missing: Vec::new() };
+        let mut kernel = Kernel { ebpf, btf, missing: Vec::new(), follows_requests: false };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, launched_pid)?;
         Ok(kernel)
@@ -173,6 +175,8 @@ impl Kernel {
                 Err(error) => return Err(error),
             }
         }
+        self.follows_requests |=
+            RENAMED.iter().any(|(old, new)| attached.contains(*old) || attached.contains(*new));
         let is_there_by_another_name = |missing: &String| {
             let mut names = RENAMED
                 .iter()
@@ -213,6 +217,11 @@ impl Kernel {
 
     /// Emits what has begun and not ended. To be called when everything is detached.
     pub fn finish(&mut self) -> Result<(), Error> {
+        // Operations on io_uring are there only where their tracepoints are, and those kernels have
+        // what this walk needs.
+        if self.follows_requests {
+            self.walk("iter__finish_requests")?;
+        }
         self.walk("iter__finish").map(|_| ())
     }
 
@@ -255,6 +264,7 @@ impl Kernel {
                     cpu,
                     emitted: counter.emitted,
                     lost: counter.lost,
+                    refused: 0,
                 });
             }
         }

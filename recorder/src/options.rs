@@ -103,8 +103,8 @@ pub struct RingBytes(pub [u32; Stream::ALL.len()]);
 
 impl Default for RingBytes {
     fn default() -> Self {
-        // A mapped ring counts twice in the recorder's memory: 2 * (4 + 16 + 8) MiB.
-        RingBytes([4 << 20, 16 << 20, 8 << 20])
+        // A mapped ring counts twice in the recorder's memory: 2 * (2 + 16 + 4) MiB.
+        RingBytes([2 << 20, 16 << 20, 4 << 20])
     }
 }
 

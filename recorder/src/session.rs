@@ -109,8 +109,24 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
         return Err(error);
     }
     let reason = session.run(&signals, command.as_mut(), progress);
-    let exit_code = command.as_mut().and_then(Command::try_wait).map(|ended| ended.code());
-    session.end(reason, exit_code, progress)
+    let mut summary = session.end(reason, progress)?;
+    summary.exit_code = command.as_mut().map(|command| outlive(command, &signals));
+    Ok(summary)
+}
+
+/// Stays until the command ends, when the recording ended first; returns its exit code.
+fn outlive(command: &mut Command, signals: &Signals) -> i32 {
+    loop {
+        if let Some(ended) = command.try_wait() {
+            return ended.code();
+        }
+        poll(&[signals.as_raw_fd(), command.as_raw_fd()], NOTE_EVERY);
+        while let Some(received) = signals.next() {
+            if !received.by_terminal {
+                command.signal(received.signal);
+            }
+        }
+    }
 }
 
 /// A folder made for a recording that did not start.
@@ -258,7 +274,7 @@ impl<'a> Session<'a> {
                 return "the time was up".into();
             }
             if self.drains.iter().any(|drain| drain.status.failed.load(Relaxed)) {
-                return "the disk is full".into();
+                return "the disk was full".into();
             }
             if noted.elapsed() >= NOTE_EVERY {
                 noted = Instant::now();
@@ -317,13 +333,12 @@ impl<'a> Session<'a> {
     fn counters(&mut self) -> Result<Meta, Error> {
         let monotonic_ns = host::monotonic_ns();
         let mut kinds = self.kernel.counters()?;
-        // What the disk refused is lost too; it is not of any CPU, and put on the first.
         for drain in &self.drains {
             let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
             for (kind, count) in
                 discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0)
             {
-                add_lost(&mut kinds, kind as u16, *count);
+                add_refused(&mut kinds, kind as u16, *count);
             }
         }
         self.lost = kinds.iter().map(|count| count.lost).sum();
@@ -368,7 +383,6 @@ impl<'a> Session<'a> {
     fn end(
         mut self,
         reason: String,
-        exit_code: Option<i32>,
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Summary, Error> {
         let elapsed = self.began.elapsed();
@@ -431,7 +445,7 @@ impl<'a> Session<'a> {
             cpu: Duration::from_nanos(host::process_cpu_ns()),
             notes: self.notes,
             reason,
-            exit_code,
+            exit_code: None,
             disk_full,
         })
     }
@@ -470,10 +484,11 @@ fn settings(options: &Options) -> serde_json::Value {
     })
 }
 
-fn add_lost(kinds: &mut Vec<KindCount>, kind: u16, lost: u64) {
-    match kinds.iter_mut().find(|count| count.kind == kind) {
-        Some(count) => count.lost += lost,
-        None => kinds.push(KindCount { kind, cpu: 0, emitted: lost, lost }),
+/// What the disk refused was emitted on some CPU; it is put on the first of its kind.
+fn add_refused(kinds: &mut [KindCount], kind: u16, refused: u64) {
+    if let Some(count) = kinds.iter_mut().find(|count| count.kind == kind) {
+        count.lost += refused;
+        count.refused = refused;
     }
 }
 

@@ -107,8 +107,16 @@ pub struct KindCount {
     pub cpu: u32,
     /// Records the kernel side made, lost ones included.
     pub emitted: u64,
-    /// Records that found no room.
+    /// Records that are not in the trace: those that found no room in their ring, and those that
+    /// the disk refused.
     pub lost: u64,
+    /// Of those lost, the ones that the disk refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Parses a block of lines; `None` for a record that a newer minor version added.

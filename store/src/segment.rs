@@ -38,6 +38,7 @@ pub(crate) struct Loss {
     pub kind: u16,
     pub cpu: u32,
     pub lost: u64,
+    pub reason: &'static str,
 }
 
 /// What a component used.
@@ -76,6 +77,8 @@ struct Fold {
     costs: Vec<Cost>,
     /// Emitted and lost per kind and CPU.
     counters: BTreeMap<(u16, u32), (u64, u64)>,
+    /// Refused by the disk per kind and CPU.
+    refused: BTreeMap<(u16, u32), u64>,
     counters_ns: Option<u64>,
     closed: bool,
 }
@@ -152,18 +155,19 @@ impl Fold {
                     None => None,
                 };
                 for count in kinds {
-                    let known = self.counters.entry((count.kind, count.cpu)).or_default();
+                    let (kind, cpu) = (count.kind, count.cpu);
+                    let known = self.counters.entry((kind, cpu)).or_default();
                     let lost = count.lost.saturating_sub(known.1);
                     *known = (count.emitted.max(known.0), count.lost.max(known.1));
-                    if let Some(from_ns) = begin_ns.filter(|_| lost > 0) {
-                        let (kind, cpu) = (count.kind, count.cpu);
-                        self.losses.push(Loss {
-                            from_ns,
-                            to_ns: monotonic_ns.max(from_ns),
-                            kind,
-                            cpu,
-                            lost,
-                        });
+                    let known = self.refused.entry((kind, cpu)).or_default();
+                    let refused = count.refused.saturating_sub(*known).min(lost);
+                    *known = count.refused.max(*known);
+                    let Some(from_ns) = begin_ns else { continue };
+                    let to_ns = monotonic_ns.max(from_ns);
+                    for (lost, reason) in [(lost - refused, "ring_full"), (refused, "disk_full")] {
+                        if lost > 0 {
+                            self.losses.push(Loss { from_ns, to_ns, kind, cpu, lost, reason });
+                        }
                     }
                 }
                 self.counters_ns = Some(monotonic_ns);

@@ -139,7 +139,7 @@ fn write_loss(mut rows: TableRows, meta: &SegmentMeta) -> Result<Partial> {
         let known = schema::events::by_id(loss.kind).map(|event| event.name.to_string());
         rows.text("kind", Some(&known.unwrap_or_else(|| format!("kind_{}", loss.kind))));
         rows.int64("lost", Some(loss.lost));
-        rows.text("reason", Some("ring_full"));
+        rows.text("reason", Some(loss.reason));
         rows.end_row()?;
     }
     rows.finish()
