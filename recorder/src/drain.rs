@@ -16,7 +16,7 @@ use schema::{Header, Stream};
 use store::{Folder, SpoolWriter};
 use zerocopy::FromBytes;
 
-use crate::{Error, host, kernel};
+use crate::{Error, host, wait};
 
 /// Longest time between two looks at a ring, in ms.
 const LOOK_EVERY_MS: i32 = 100;
@@ -86,7 +86,7 @@ impl Drain {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        let epoll = kernel::epoll(&[&ring, &wake])?;
+        let epoll = wait::epoll(&[&ring, &wake])?;
         let writer =
             SpoolWriter::create(&folder.spool_path(segment), segment, stream, &[0; KINDS])?;
         let worker = Worker {
@@ -157,7 +157,7 @@ struct Worker {
 impl Worker {
     fn run(mut self, commands: &Receiver<(Command, Sender<Result<(), Error>>)>) {
         loop {
-            kernel::wait(&self.epoll, LOOK_EVERY_MS);
+            wait::epoll_wait(&self.epoll, LOOK_EVERY_MS);
             self.pass();
             self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
             while let Ok((command, answer)) = commands.try_recv() {

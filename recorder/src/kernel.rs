@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -377,34 +376,4 @@ fn privilege_or_load(error: aya::EbpfError) -> Error {
         source = inner.source();
     }
     Error::Load(error)
-}
-
-/// Waits until a ring has woken its reader, something is to be read from `control`, or time is up.
-pub fn wait(epoll: &impl AsRawFd, timeout_ms: i32) {
-    let mut event = libc::epoll_event { events: 0, u64: 0 };
-    // SAFETY: room for the one event that is asked for.
-    unsafe { libc::epoll_wait(epoll.as_raw_fd(), &mut event, 1, timeout_ms) };
-}
-
-/// An epoll of descriptors, edge-triggered: a ring that holds records wakes only when its producer
-/// says so.
-pub fn epoll(descriptors: &[&dyn AsFd]) -> Result<std::os::fd::OwnedFd, Error> {
-    use std::os::fd::FromRawFd;
-    // SAFETY: the descriptor is checked before it is owned; the event is ours.
-    unsafe {
-        let fd = libc::epoll_create1(libc::EPOLL_CLOEXEC);
-        if fd < 0 {
-            return Err(Error::last("cannot make an epoll"));
-        }
-        let epoll = std::os::fd::OwnedFd::from_raw_fd(fd);
-        for descriptor in descriptors {
-            let mut event =
-                libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
-            let raw = descriptor.as_fd().as_raw_fd();
-            if libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, raw, &mut event) < 0 {
-                return Err(Error::last("cannot wait for a ring"));
-            }
-        }
-        Ok(epoll)
-    }
 }

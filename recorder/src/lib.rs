@@ -5,6 +5,7 @@
 //! segments; `launch` starts a command; `host` reads clocks and /proc; `doctor` tells what this
 //! machine can record. No event kind is named here: `schema` lists them.
 
+mod about;
 mod background;
 mod calls;
 mod cost;
@@ -15,11 +16,14 @@ mod host;
 mod kernel;
 mod launch;
 mod options;
+mod outcome;
 mod session;
 mod signals;
 mod sources;
+mod wait;
 
 pub use error::Error;
 pub use options::{Encode, Options, Retention, RingBytes, Rotation, Scope};
-pub use session::{Progress, Summary, record};
+pub use outcome::{Progress, Summary};
+pub use session::record;
 pub use sources::{PRESETS, Sources};

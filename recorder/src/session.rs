@@ -11,9 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use schema::Stream;
-use schema::events::KINDS;
 use store::folder::Lock;
-use store::manifest::{FormatVersion, State};
+use store::manifest::State;
 use store::meta::KindCount;
 use store::{Folder, Manifest, Meta, MetaWriter};
 
@@ -23,8 +22,9 @@ use crate::drain::Drain;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::Command;
+use crate::outcome::{self, Progress, Summary};
 use crate::signals::Signals;
-use crate::{Error, Options};
+use crate::{Error, Options, about, wait};
 
 /// How often clocks, counters and cost are noted.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -32,50 +32,6 @@ const NOTE_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Space held back, so that the end of a recording can be written when the disk is full.
 const RESERVE_BYTES: usize = 1 << 20;
-
-/// How a recording goes, for a progress line.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    /// Since it began.
-    pub elapsed: Duration,
-    /// Events stored.
-    pub stored: u64,
-    /// Events lost.
-    pub lost: u64,
-    /// Bytes of the trace.
-    pub bytes: u64,
-    /// The recording has ended and is being encoded.
-    pub is_encoding: bool,
-}
-
-/// How a recording went.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// Time recorded.
-    pub elapsed: Duration,
-    /// Events that the kernel side emitted.
-    pub emitted: u64,
-    /// Events stored.
-    pub stored: u64,
-    /// Events lost, by kind.
-    pub lost: Vec<(&'static str, u64)>,
-    /// Bytes of the trace.
-    pub bytes: u64,
-    /// Segments written, dropped ones included.
-    pub segments: u64,
-    /// Segments dropped on purpose.
-    pub segments_dropped: u64,
-    /// CPU time of the recorder.
-    pub cpu: Duration,
-    /// What this kernel lacks, and what went wrong without ending the recording.
-    pub notes: Vec<String>,
-    /// Why it ended.
-    pub reason: String,
-    /// Exit code of the command, if there was one.
-    pub exit_code: Option<i32>,
-    /// Whether the disk was full.
-    pub disk_full: bool,
-}
 
 /// Records until the command ends, a signal comes, time is up or the disk is full.
 ///
@@ -120,7 +76,7 @@ fn outlive(command: &mut Command, signals: &Signals) -> i32 {
         if let Some(ended) = command.try_wait() {
             return ended.code();
         }
-        poll(&[signals.as_raw_fd(), command.as_raw_fd()], NOTE_EVERY);
+        wait::poll(&[signals.as_raw_fd(), command.as_raw_fd()], NOTE_EVERY);
         while let Some(received) = signals.next() {
             if !received.by_terminal {
                 command.signal(received.signal);
@@ -163,30 +119,14 @@ impl<'a> Session<'a> {
         folder: Folder,
     ) -> Result<Session<'a>, Error> {
         let host = Host::read();
-        let command = options.command.as_ref();
-        let manifest = Manifest {
-            format: FormatVersion::CURRENT,
-            id: format!("{}-{:x}", host.boot_id, host::monotonic_ns()),
-            host: host.name.clone(),
-            kernel: host.kernel.clone(),
-            arch: host.arch.clone(),
-            created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
-            recorder_version: env!("CARGO_PKG_VERSION").to_string(),
-            state: State::Recording,
-            command: command.map(|words| {
-                words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
-            }),
-            sources: options.sources.streams().map(|stream| stream.name().to_string()).collect(),
-            options: settings(options),
-            redaction: "none".to_string(),
-        };
+        let manifest = about::manifest(options, &host);
         folder.write_manifest(&manifest)?;
         let lock = folder.lock()?;
         folder.reserve(RESERVE_BYTES)?;
         let segment = 1;
         let spool = folder.create_spool(segment)?;
         let mut meta = MetaWriter::create(&spool, segment)?;
-        meta.write(&opening(&manifest, &host, segment, Vec::new()))?;
+        meta.write(&about::opening(&manifest, &host, segment, Vec::new()))?;
         let drains: Vec<Drain> = options
             .sources
             .streams()
@@ -251,7 +191,7 @@ impl<'a> Session<'a> {
         loop {
             let fds =
                 [signals.as_raw_fd(), command.as_ref().map_or(-1, |command| command.as_raw_fd())];
-            poll(&fds, self.time_left().unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
+            wait::poll(&fds, self.time_left().unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
             while let Some(received) = signals.next() {
                 match &command {
                     // The first is the command's to handle; the recording ends when it does.
@@ -354,7 +294,7 @@ impl<'a> Session<'a> {
         let spool = self.folder.create_spool(segment)?;
         let baseline = self.counters()?;
         let mut meta = MetaWriter::create(&spool, segment)?;
-        meta.write(&opening(&self.manifest, &self.host, segment, vec![baseline]))?;
+        meta.write(&about::opening(&self.manifest, &self.host, segment, vec![baseline]))?;
         let (processes, others): (Vec<&Drain>, Vec<&Drain>) =
             self.drains.iter().partition(|drain| drain.stream == Stream::Processes);
         processes.iter().try_for_each(|drain| drain.switch(segment, true))?;
@@ -396,7 +336,7 @@ impl<'a> Session<'a> {
         let disk_full = self.drains.iter().any(|drain| drain.status.failed.load(Relaxed));
         results.push(self.folder.release().map_err(Error::from));
         let counters = self.counters()?;
-        let (emitted, lost) = totals(&counters);
+        let (emitted, lost) = outcome::totals(&counters);
         let mut records = vec![host::clocks(), counters];
         records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
         records.push(Meta::End {
@@ -451,66 +391,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a segment's records begin with.
-fn opening(manifest: &Manifest, host: &Host, segment: u64, baseline: Vec<Meta>) -> Vec<Meta> {
-    let start = Meta::Start {
-        segment,
-        host: host.name.clone(),
-        kernel: host.kernel.clone(),
-        arch: host.arch.clone(),
-        cpus: host.cpus,
-        boot_id: host.boot_id.clone(),
-        os: host.os.clone(),
-        recorder_pid: std::process::id(),
-        sources: manifest.sources.clone(),
-        options: manifest.options.clone(),
-    };
-    let mut records = vec![start, host::clocks()];
-    records.extend(baseline);
-    records
-}
-
-/// The settings, as kept in the trace.
-fn settings(options: &Options) -> serde_json::Value {
-    serde_json::json!({
-        "duration_s": options.duration.map(|duration| duration.as_secs_f64()),
-        "pids": options.scope.pids,
-        "comm": options.scope.comm,
-        "cgroups": options.scope.cgroups,
-        "syscalls": options.syscalls,
-        "rotate_s": options.rotation.every.as_secs_f64(),
-        "rotate_bytes": options.rotation.bytes,
-        "ring_bytes": options.rings.0,
-    })
-}
-
 /// What the disk refused was emitted on some CPU; it is put on the first of its kind.
 fn add_refused(kinds: &mut [KindCount], kind: u16, refused: u64) {
     if let Some(count) = kinds.iter_mut().find(|count| count.kind == kind) {
         count.lost += refused;
         count.refused = refused;
     }
-}
-
-/// Events emitted, and lost by kind.
-fn totals(counters: &Meta) -> (u64, Vec<(&'static str, u64)>) {
-    let Meta::Counters { kinds, .. } = counters else { return (0, Vec::new()) };
-    let mut lost = [0; KINDS];
-    kinds.iter().for_each(|count| lost[usize::from(count.kind) % KINDS] += count.lost);
-    let name = |id: usize| schema::events::by_id(id as u16).map_or("?", |event| event.name);
-    let lost = lost
-        .iter()
-        .enumerate()
-        .filter(|(_, lost)| **lost > 0)
-        .map(|(id, lost)| (name(id), *lost))
-        .collect();
-    (kinds.iter().map(|count| count.emitted).sum(), lost)
-}
-
-/// Waits until one of the descriptors is readable; negative ones are ignored.
-fn poll(fds: &[std::os::fd::RawFd], timeout: Duration) {
-    let mut fds: Vec<libc::pollfd> =
-        fds.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
-    // SAFETY: the array has the length that is said.
-    unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout.as_millis() as i32) };
 }
