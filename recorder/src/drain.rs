@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -160,7 +160,13 @@ impl Worker {
             wait::epoll_wait(&self.epoll, LOOK_EVERY_MS);
             self.pass();
             self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
-            while let Ok((command, answer)) = commands.try_recv() {
+            loop {
+                let (command, answer) = match commands.try_recv() {
+                    Ok(asked) => asked,
+                    Err(TryRecvError::Empty) => break,
+                    // Nobody is left to ask: the recording did not start.
+                    Err(TryRecvError::Disconnected) => return,
+                };
                 match command {
                     Command::Switch { segment, overlap } => {
                         let _ = answer.send(self.switch(segment, overlap));
