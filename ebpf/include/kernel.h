@@ -121,6 +121,7 @@ struct task_struct {
 	const struct cred *cred, *real_cred;
 	struct css_set *cgroups;
 	char comm[16];
+	void *bpf_storage;
 };
 struct task_struct___v514 { /* 2f064a59a11f: state became __state */
 	volatile long state;

@@ -92,6 +92,9 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	__u64 key = (__u64)task;
 	return bpf_map_lookup_elem(&threads, &key);
 #else
+	/* Most threads outside the scope have no storage at all: that is cheaper to see than to ask. */
+	if (!task->bpf_storage)
+		return 0;
 	return bpf_task_storage_get(&threads, task, 0, 0);
 #endif
 }
