@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use schema::human;
 use store::{Encoded, Folder, encode};
 
-use crate::output::{self, human};
+use crate::output;
 use crate::traces;
 
 /// Turn what was recorded and not yet encoded into Parquet.

@@ -11,12 +11,12 @@ use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
-use schema::Source;
+use schema::{Source, human};
 use serde_json::json;
 use store::Trace;
 use store::trace::Ending;
 
-use crate::output::{self, Column, Grid, human, moment};
+use crate::output::{self, Column, moment};
 use crate::text;
 
 /// Options of `info`.
@@ -216,7 +216,7 @@ fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
         .collect();
     let total = |count: fn(&TableSize) -> u64| tables.iter().map(count).sum();
     rows.push(row("total", total(|table| table.rows), total(|table| table.bytes)));
-    Ok(Grid::write_all(&columns, &rows, output::terminal_width(), out)?)
+    Ok(output::write_table(&columns, &rows, output::terminal_width(), out)?)
 }
 
 fn ending(trace: &Trace) -> &'static str {

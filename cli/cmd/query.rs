@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use analyzer::{Error, Query, Session, SessionOptions};
 use anyhow::{Context, Result, bail};
+use schema::human;
 
 use super::shell;
-use crate::output::{self, Format, Options, Written, human};
+use crate::output::{self, Format, Options, Written};
 use crate::{text, traces};
 
 /// Rows that a table shows unless told otherwise.

@@ -79,7 +79,7 @@ pub struct Args {
     /// Size of the kernel's rings: SIZE for all, or SOURCE=SIZE; may be repeated
     #[arg(long = "ring", value_name = "SIZE")]
     rings: Vec<String>,
-    /// Print neither progress nor summary
+    /// Print neither progress nor summary; what went wrong is printed all the same
     #[arg(short, long)]
     quiet: bool,
     /// Command to run and to follow, after `--`
@@ -96,6 +96,12 @@ enum When {
 /// Records; the exit code is that of the command, if there was one.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let quiet = args.quiet;
+    // `-- $COMMAND` with an empty variable must not become a recording of the whole machine.
+    if args.command.is_empty() && std::env::args_os().any(|arg| arg == "--") {
+        bail!(
+            "there is no command after `--`: name one, or leave `--` out to record the whole machine"
+        );
+    }
     let options = options(args)?;
     let bar = progress_bar(quiet || options.command.is_some());
     let summary = recorder::record(&options, &mut |progress| show(&bar, progress))?;

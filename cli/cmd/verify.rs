@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 use store::{Report, Trace, Verdict};
 
-use crate::output::{self, Column, Grid};
+use crate::output::{self, Column};
 use crate::{text, traces};
 
 /// Check that every event is stored or counted as lost.
@@ -67,7 +67,7 @@ fn print(trace: &Trace, report: &Report, is_titled: bool, out: &mut dyn Write) -
             vec![kind.kind.clone(), count(kind.emitted), stored, dropped, count(kind.lost)]
         })
         .collect();
-    Grid::write_all(&columns, &rows, output::terminal_width(), out)?;
+    output::write_table(&columns, &rows, output::terminal_width(), out)?;
     writeln!(
         out,
         "\n{} rows in {} files of {} segments were read.",

@@ -7,7 +7,9 @@ use arrow::datatypes::{
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::{human, moment};
+use schema::human;
+
+use super::moment;
 
 /// What stands for NULL.
 const NULL: &str = "-";

@@ -2,14 +2,17 @@
 
 use std::io::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use comfy_table::presets::NOTHING;
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, TableComponent, Width,
+};
 
 /// Between two columns.
-const GAP: usize = 2;
-/// A text column is not cut below this width.
-const TEXT_WIDTH_MIN: usize = 8;
+const GAP: u16 = 2;
+/// Text is not cut below this width.
+const TEXT_WIDTH_MIN: u16 = 8;
 
-/// How a column is laid out.
+/// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Its header.
@@ -30,78 +33,28 @@ impl Column {
     }
 }
 
-/// A layout made for some rows, to write these and more.
-pub struct Grid {
-    columns: Vec<Column>,
-    widths: Vec<usize>,
-    /// Whether cells longer than their column are cut.
-    is_cut: bool,
+/// Writes a table of one line a row: text that is too long is cut.
+pub fn write_table(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_rows(columns, rows, 0, width, out)
 }
 
-impl Grid {
-    /// Lays out columns for `rows`. None when they do not fit into `width` even with text cut.
-    pub fn fit(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> Option<Grid> {
-        let mut widths: Vec<usize> = columns.iter().map(|column| column.name.width()).collect();
-        let headers = widths.clone();
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
-        }
-        if let Some(limit) = width {
-            let gaps = GAP * columns.len().saturating_sub(1);
-            while widths.iter().sum::<usize>() + gaps > limit {
-                // The widest text column gives way.
-                let cut = |index: &usize| {
-                    !columns[*index].is_number
-                        && widths[*index] > headers[*index].max(TEXT_WIDTH_MIN)
-                };
-                let widest = (0..columns.len()).filter(cut).max_by_key(|index| widths[*index])?;
-                widths[widest] -= 1;
-            }
-        }
-        Some(Grid { columns: columns.to_vec(), widths, is_cut: width.is_some() })
-    }
-
-    /// Writes the names of the columns, underlined.
-    pub fn write_header(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
-        self.write_row(&names, out)?;
-        let rules: Vec<String> = self.widths.iter().map(|width| "─".repeat(*width)).collect();
-        self.write_row(&rules, out)
-    }
-
-    /// Writes one row.
-    pub fn write_row(&self, row: &[String], out: &mut dyn Write) -> io::Result<()> {
-        let mut line = String::new();
-        for ((cell, column), width) in row.iter().zip(&self.columns).zip(&self.widths) {
-            let cell = if self.is_cut { cut(cell, *width) } else { cell.clone() };
-            let padding = " ".repeat(width.saturating_sub(cell.width()));
-            match column.is_number {
-                true => line.extend([padding.as_str(), &cell]),
-                false => line.extend([cell.as_str(), &padding]),
-            }
-            line.push_str(&" ".repeat(GAP));
-        }
-        writeln!(out, "{}", line.trim_end())
-    }
-
-    /// Writes a whole table; where it does not fit, one line for each value.
-    pub fn write_all(
-        columns: &[Column],
-        rows: &[Vec<String>],
-        width: Option<usize>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let Some(grid) = Grid::fit(columns, rows, width) else {
-            return rows
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, row)| write_record(columns, row, index + 1, width, out));
-        };
-        grid.write_header(out)?;
-        rows.iter().try_for_each(|row| grid.write_row(row, out))
-    }
+/// Writes rows of a table that `before` of were written already; the header goes before the first.
+/// Where they do not fit, each value gets a line.
+pub fn write_rows(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    before: usize,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let is_whole: Vec<bool> = columns.iter().map(|column| column.is_number).collect();
+    let grid = Grid { columns, is_whole: &is_whole, is_wrapped: false, width };
+    grid.write(rows, before, out)
 }
 
 /// Writes a table whose last column is prose, which goes on below where it does not fit.
@@ -111,88 +64,111 @@ pub fn write_wrapped(
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Some(grid) = Grid::fit(columns, rows, width) else {
-        return Grid::write_all(columns, rows, width, out);
-    };
-    grid.write_header(out)?;
-    let room = grid.widths.last().copied().unwrap_or(TEXT_WIDTH_MIN);
-    for row in rows {
-        let prose = row.last().map_or_else(Vec::new, |prose| wrap(prose, room));
-        let mut line = row.clone();
-        for part in prose {
-            if let Some(last) = line.last_mut() {
-                *last = part;
-            }
-            grid.write_row(&line, out)?;
-            line.iter_mut().for_each(String::clear);
-        }
-    }
-    Ok(())
+    let is_whole: Vec<bool> = (1..=columns.len()).map(|n| n < columns.len()).collect();
+    Grid { columns, is_whole: &is_whole, is_wrapped: true, width }.write(rows, 0, out)
 }
 
-/// The words of `text` in lines of at most `width`; there is at least one line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines
-            .last_mut()
-            .filter(|line| line.is_empty() || line.width() + 1 + word.width() <= width);
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => line.extend([" ", word]),
-            None => lines.push(word.to_string()),
-        }
-    }
-    lines
-}
-
-/// Writes one row as a block of lines, one for each column.
-pub fn write_record(
-    columns: &[Column],
-    row: &[String],
-    number: usize,
+/// How rows are laid out.
+struct Grid<'a> {
+    columns: &'a [Column],
+    /// Which columns are as wide as what is in them.
+    is_whole: &'a [bool],
+    /// Whether other text goes on below; otherwise it is cut.
+    is_wrapped: bool,
+    /// Width of the terminal; without one nothing is cut.
     width: Option<usize>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let label = columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
-    writeln!(out, "── row {number} ──")?;
-    for (column, cell) in columns.iter().zip(row) {
-        let name = &column.name;
-        let padding = " ".repeat(label - name.width());
-        let room =
-            width.map_or(usize::MAX, |width| width.saturating_sub(label + GAP).max(TEXT_WIDTH_MIN));
-        writeln!(out, "{}", format!("{name}{padding}  {}", cut(cell, room)).trim_end())?;
-    }
-    Ok(())
 }
 
-/// `text` cut to `width` columns, the last of them an ellipsis.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_string();
-    }
-    let mut out = String::new();
-    let mut used = 1;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used > width {
-            break;
+impl Grid<'_> {
+    fn write(&self, rows: &[Vec<String>], before: usize, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = self.table();
+        table.set_header(self.columns.iter().map(|column| &column.name));
+        for (column, laid_out) in self.columns.iter().zip(table.column_iter_mut()) {
+            if column.is_number {
+                laid_out.set_cell_alignment(CellAlignment::Right);
+            }
         }
-        out.push(c);
+        if self.fill(&mut table, rows, self.is_whole) {
+            let lines = table.trim_fmt();
+            // The header is there for its width.
+            let skipped = if before > 0 { 2 } else { 0 };
+            return lines.lines().skip(skipped).try_for_each(|line| writeln!(out, "{line}"));
+        }
+        for (number, row) in (before + 1..).zip(rows) {
+            let mut table = self.table();
+            let values = self.columns.iter().zip(row).map(|(column, value)| [&column.name, value]);
+            self.fill(&mut table, values, &[true, false]);
+            writeln!(out, "── row {number} ──\n{}", table.trim_fmt())?;
+        }
+        Ok(())
     }
-    out.push('…');
-    out
+
+    /// A table without borders; a rule is below the header, if there is one.
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table
+            .load_preset(NOTHING)
+            .set_style(TableComponent::HeaderLines, '─')
+            .set_truncation_indicator("…");
+        if let Some(width) = self.width {
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+        }
+        if !self.is_wrapped {
+            // Cut at the width, not between words.
+            table.set_delimiter('\n');
+        }
+        table
+    }
+
+    /// Adds rows and chooses the widths of columns; whether they fit.
+    fn fill(
+        &self,
+        table: &mut Table,
+        rows: impl IntoIterator<Item: Into<Row>>,
+        is_whole: &[bool],
+    ) -> bool {
+        let headers = table.column_max_content_widths();
+        let is_cut = self.width.is_some() && !self.is_wrapped;
+        table.add_rows(rows.into_iter().map(|row| {
+            let mut row: Row = row.into();
+            if is_cut {
+                row.max_height(1);
+            }
+            row
+        }));
+        let contents = table.column_max_content_widths();
+        let mut least = 0;
+        for (index, column) in table.column_iter_mut().enumerate() {
+            let gap = if index + 1 < contents.len() { GAP } else { 0 };
+            column.set_padding((0, gap));
+            let (width, constraint) = if is_whole[index] {
+                (contents[index], ColumnConstraint::ContentWidth)
+            } else {
+                let header = headers.get(index).copied().unwrap_or(0);
+                let width = contents[index].min(header.max(TEXT_WIDTH_MIN));
+                (width, ColumnConstraint::LowerBoundary(Width::Fixed(width + gap)))
+            };
+            column.set_constraint(constraint);
+            least += usize::from(width) + usize::from(gap);
+        }
+        self.width.is_none_or(|width| least <= width)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn render(columns: &[Column], rows: &[&[&str]], width: Option<usize>) -> String {
+    type Writer =
+        fn(&[Column], &[Vec<String>], Option<usize>, &mut dyn Write) -> std::io::Result<()>;
+
+    fn render(write: Writer, columns: &[Column], rows: &[&[&str]], width: Option<usize>) -> String {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
         let mut out = Vec::new();
-        Grid::write_all(columns, &rows, width, &mut out).unwrap();
+        write(columns, &rows, width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -200,10 +176,10 @@ mod tests {
     fn numbers_stand_at_the_right_and_text_at_the_left() {
         let columns = [Column::text("comm"), Column::number("n")];
         assert_eq!(
-            render(&columns, &[&["sh", "5"], &["漢字x", "12"]], None),
+            render(write_table, &columns, &[&["sh", "5"], &["漢字x", "12"]], None),
             "\
 comm    n
-─────  ──
+─────────
 sh      5
 漢字x  12
 "
@@ -212,38 +188,62 @@ sh      5
 
     #[test]
     fn text_gives_way_to_fit_and_numbers_do_not() {
-        let columns = [Column::text("path"), Column::number("n")];
-        assert_eq!(
-            render(&columns, &[&["/usr/lib/x86_64-linux-gnu", "123456"]], Some(20)),
-            "\
-path               n
-────────────  ──────
-/usr/lib/x8…  123456
-"
-        );
+        let columns = [Column::text("path"), Column::number("n"), Column::text("a name")];
+        let rows: &[&[&str]] = &[
+            &["/usr/lib/x86_64-linux-gnu", "123456", "x"],
+            &["two words of one line", "1", "漢字漢字漢字"],
+        ];
+        let expected = "\
+path           n  a name
+─────────────────────────────
+/usr/li…  123456  x
+two wor…       1  漢字漢字漢…
+";
+        assert_eq!(render(write_table, &columns, rows, Some(29)), expected);
+    }
+
+    #[test]
+    fn nothing_is_cut_without_a_width() {
+        let columns = [Column::text("path")];
+        let long = "x ".repeat(500) + "x";
+        let out = render(write_table, &columns, &[&[&long]], None);
+        assert_eq!(out.lines().nth(2), Some(long.as_str()));
     }
 
     #[test]
     fn prose_goes_on_below() {
         let columns = [Column::text("a"), Column::text("about")];
-        let rows =
-            [vec!["x".to_string(), "one two three".to_string()], vec!["y".into(), String::new()]];
-        let mut out = Vec::new();
-        write_wrapped(&columns, &rows, Some(12), &mut out).unwrap();
-        let expected = "a  about\n─  ─────────\nx  one two\n   three\ny\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let expected = "\
+a  about
+────────────
+x  one two
+   three
+y
+";
+        let rows: &[&[&str]] = &[&["x", "one two three"], &["y", ""]];
+        assert_eq!(render(write_wrapped, &columns, rows, Some(12)), expected);
     }
 
     #[test]
     fn what_does_not_fit_is_written_one_value_a_line() {
-        let columns = [Column::number("first"), Column::number("n")];
-        assert_eq!(
-            render(&columns, &[&["1234567", "1234567"]], Some(10)),
-            "\
+        let columns = [Column::number("first"), Column::text("path")];
+        let expected = "\
 ── row 1 ──
 first  1234567
-n      1234567
-"
-        );
+path   /usr/lib…
+── row 2 ──
+first  7
+path   -
+";
+        let rows: &[&[&str]] = &[&["1234567", "/usr/lib/x86"], &["7", "-"]];
+        assert_eq!(render(write_table, &columns, rows, Some(16)), expected);
+    }
+
+    #[test]
+    fn later_rows_follow_without_a_header() {
+        let columns = [Column::text("path")];
+        let mut out = Vec::new();
+        write_rows(&columns, &[vec!["x".to_string()]], 5, None, &mut out).unwrap();
+        assert_eq!(out, b"x\n");
     }
 }

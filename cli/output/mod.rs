@@ -13,18 +13,13 @@ mod moment;
 #[cfg(feature = "analyze")]
 mod table;
 
-pub use grid::{Column, Grid, write_wrapped};
+pub use grid::{Column, write_table, write_wrapped};
 pub use moment::moment;
 #[cfg(feature = "analyze")]
 pub use rows::{Format, Options, Written, write};
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// How spans of time and sizes are written; the same in SQL functions.
-#[path = "../../analyzer/src/human.rs"]
-#[allow(dead_code, reason = "shared with the analyzer, which uses all of it")]
-pub mod human;
 
 static PIPE_BROKEN: AtomicBool = AtomicBool::new(false);
 

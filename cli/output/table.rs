@@ -7,12 +7,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::cell::{self, Style};
-use super::grid::{self, Column, Grid};
+use super::grid::{self, Column};
 use super::rows::{Batches, Options, Written};
 use crate::text;
 
-/// Rows that the widths of columns are chosen for; later ones follow.
-const ROWS_MEASURED: usize = 1000;
+/// Rows that are laid out at once. Those after them can have other widths; all of them at once
+/// would have to be held in memory.
+const ROWS_AT_ONCE: usize = 1000;
 
 /// Writes aligned columns.
 pub fn write(
@@ -23,65 +24,26 @@ pub fn write(
 ) -> Result<Written> {
     let (columns, styles) = layout(schema, options);
     let mut written = Written::default();
-    let mut sample: Vec<Vec<String>> = Vec::new();
-    // None until the widths are known.
-    let mut style: Option<Option<Grid>> = None;
+    let mut waiting = Vec::new();
+    // Rows before those that wait.
+    let mut before = 0;
     for batch in rows {
         let batch = batch?;
         let room = options.rows_max.map_or(usize::MAX, |max| max - written.rows);
         let shown = batch.num_rows().min(room);
         written.rows += shown;
         written.left_off += batch.num_rows() - shown;
-        let lines = cells(&batch.slice(0, shown), &styles)?;
-        match &style {
-            None => {
-                sample.extend(lines);
-                if sample.len() >= ROWS_MEASURED {
-                    style = Some(start(&columns, &sample, options, out)?);
-                }
-            }
-            Some(grid) => {
-                let first = written.rows - lines.len();
-                write_lines(grid.as_ref(), &columns, &lines, first, options, out)?;
-            }
+        waiting.extend(cells(&batch.slice(0, shown), &styles)?);
+        if waiting.len() >= ROWS_AT_ONCE {
+            grid::write_rows(&columns, &waiting, before, options.width, out)?;
+            before = written.rows;
+            waiting.clear();
         }
     }
-    if style.is_none() {
-        start(&columns, &sample, options, out)?;
+    if before == 0 || !waiting.is_empty() {
+        grid::write_rows(&columns, &waiting, before, options.width, out)?;
     }
     Ok(written)
-}
-
-/// Chooses the layout for the first rows and writes them.
-fn start(
-    columns: &[Column],
-    rows: &[Vec<String>],
-    options: &Options,
-    out: &mut dyn Write,
-) -> Result<Option<Grid>> {
-    let grid = Grid::fit(columns, rows, options.width);
-    if let Some(grid) = &grid {
-        grid.write_header(out)?;
-    }
-    write_lines(grid.as_ref(), columns, rows, 0, options, out)?;
-    Ok(grid)
-}
-
-fn write_lines(
-    grid: Option<&Grid>,
-    columns: &[Column],
-    rows: &[Vec<String>],
-    first: usize,
-    options: &Options,
-    out: &mut dyn Write,
-) -> Result<()> {
-    for (index, row) in rows.iter().enumerate() {
-        match grid {
-            Some(grid) => grid.write_row(row, out)?,
-            None => grid::write_record(columns, row, first + index + 1, options.width, out)?,
-        }
-    }
-    Ok(())
 }
 
 /// Writes a Markdown table.

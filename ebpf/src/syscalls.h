@@ -207,7 +207,9 @@ int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
 	identify(task, thread);
 	thread->enter_ns = 0;
 	if (enter_ns) {
-		syscall_emit(task, thread, enter_ns, now_ns - enter_ns, ret);
+		bool found = thread->bits & FOUND;
+		thread->bits &= ~FOUND;
+		syscall_emit(task, thread, enter_ns, found ? EBREC_UNKNOWN : now_ns - enter_ns, ret);
 		return 0;
 	}
 	/* The call began before the recording: its duration is unknown. */

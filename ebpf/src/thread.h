@@ -8,7 +8,7 @@
 #define SCOPE_TREE 1u	/* descends from a root process */
 #define SCOPE_COMM 2u	/* has the wanted name */
 #define SCOPE_CGROUP 4u /* is in a wanted control group */
-/* Found when recording began: the call it is in, if any, was not seen to begin. */
+/* Found when recording began, and still in the call it was in then: its beginning was not seen. */
 #define FOUND 8u
 
 struct thread {

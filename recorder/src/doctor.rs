@@ -43,14 +43,7 @@ impl Check {
 
 /// Looks at everything a recording needs. Loads and unloads the kernel side; records nothing.
 pub fn examine() -> Vec<Check> {
-    let mut checks = vec![
-        kernel_release(),
-        architecture(),
-        btf(),
-        capabilities(),
-        cgroups(),
-        tracing_by_others(),
-    ];
+    let mut checks = vec![kernel_release(), architecture(), btf(), capabilities(), cgroups()];
     checks.extend(programs());
     checks
 }
@@ -137,15 +130,6 @@ fn cgroups() -> Check {
     }
 }
 
-fn tracing_by_others() -> Check {
-    let paranoid = read("/proc/sys/kernel/unprivileged_bpf_disabled");
-    let text = match paranoid.as_str() {
-        "0" => "allowed to everyone by this machine",
-        _ => "restricted to privileged users",
-    };
-    Check::new("unprivileged eBPF", State::Good, text, None)
-}
-
 /// Loads and attaches everything with a scope that nothing is in.
 fn programs() -> Vec<Check> {
     let options = Options::for_check();
@@ -157,7 +141,11 @@ fn programs() -> Vec<Check> {
     });
     match result {
         Err(error @ (Error::Privilege | Error::NoBtf)) => {
-            vec![Check::new("kernel side", State::Bad, "not loaded", Some(&error.to_string()))]
+            let remedy = match error {
+                Error::NoBtf => "a kernel with BTF is needed, see above",
+                _ => "more privilege is needed, see above",
+            };
+            vec![Check::new("kernel side", State::Bad, "refused by the kernel", Some(remedy))]
         }
         Err(error) => vec![Check::new(
             "kernel side",

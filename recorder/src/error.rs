@@ -43,6 +43,14 @@ pub enum Error {
     /// The command to run was not found.
     #[error("command not found: {0}; give a path, or a name that is in PATH")]
     CommandNotFound(String),
+    /// The command to run is a file without the permission to be run.
+    #[error("{path} is not executable: make it so (chmod +x), or name the program that runs it", path = .0.display())]
+    NotExecutable(PathBuf),
+    /// The command to run names an interpreter or loader that is not there.
+    #[error(
+        "{0} could not be started: the interpreter that its first line or header names does not exist"
+    )]
+    NoInterpreter(String),
     /// The command could not be started.
     #[error("{command} could not be started: {source}")]
     Command {

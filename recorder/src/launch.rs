@@ -8,7 +8,7 @@ use std::io::{Error as IoError, Read, Write, pipe};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{Error, signals};
 
@@ -42,20 +42,23 @@ pub struct Command {
 }
 
 /// The file a command names: a path, or found in `PATH`.
-pub fn find(command: &OsStr) -> Result<PathBuf, Error> {
-    let is_program = |path: &Path| {
-        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    };
-    let found = if command.as_bytes().contains(&b'/') {
-        Some(PathBuf::from(command)).filter(|path| is_program(path))
+fn find(command: &OsStr) -> Result<PathBuf, Error> {
+    let is_file = |path: &PathBuf| path.is_file();
+    let found: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
+        Some(PathBuf::from(command)).filter(is_file).into_iter().collect()
     } else {
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
-        std::env::split_paths(&path)
-            .map(|folder| folder.join(command))
-            .find(|path| is_program(path))
+        std::env::split_paths(&path).map(|folder| folder.join(command)).filter(is_file).collect()
     };
-    found
-        .ok_or_else(|| Error::CommandNotFound(command.to_string_lossy().escape_debug().to_string()))
+    let is_program =
+        |path: &&PathBuf| path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
+    match (found.iter().find(is_program), found.first()) {
+        (Some(program), _) => Ok(program.clone()),
+        (None, Some(file)) => Err(Error::NotExecutable(file.clone())),
+        (None, None) => {
+            Err(Error::CommandNotFound(command.to_string_lossy().escape_debug().to_string()))
+        }
+    }
 }
 
 fn c_string(bytes: &OsStr) -> Result<CString, Error> {
@@ -112,8 +115,13 @@ impl Command {
         // The pipe closes without a word when the program has started.
         match self.failed.read_exact(&mut code) {
             Ok(()) => {
+                let command = self.name.escape_debug().to_string();
                 let source = IoError::from_raw_os_error(i32::from_ne_bytes(code));
-                Err(Error::Command { command: self.name.escape_debug().to_string(), source })
+                // The file is there, so what is not is what its first line or its header names.
+                if source.kind() == std::io::ErrorKind::NotFound {
+                    return Err(Error::NoInterpreter(command));
+                }
+                Err(Error::Command { command, source })
             }
             Err(_) => Ok(()),
         }

@@ -169,6 +169,8 @@ impl<'a> Session<'a> {
         )?;
         self.began = Instant::now();
         self.segment_began = self.began;
+        // What loading took is not a cost of the time recorded.
+        self.meter = Meter::new(self.drains.len());
         Ok(())
     }
 

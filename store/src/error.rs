@@ -77,8 +77,14 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The folder for a new trace has something in it.
-    #[error("{path} already exists: choose another folder with -o, or replace a trace with --force", path = path.display())]
+    #[error("{path} already exists: choose another folder with -o (`ebrec record --force` replaces a trace)", path = path.display())]
     Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder that a new trace is to replace has other things in it.
+    #[error("{path} has files that are not of a trace, so --force does not replace it: choose another folder with -o", path = path.display())]
+    NotReplaced {
         /// The folder.
         path: PathBuf,
     },

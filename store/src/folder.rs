@@ -48,8 +48,11 @@ impl Folder {
             }
             Ok(mut entries) => {
                 if entries.next().is_some() {
-                    if !force || !is_file(&path.join(MANIFEST)) {
+                    if !force {
                         return Err(Error::Exists { path: path.to_path_buf() });
+                    }
+                    if !is_file(&path.join(MANIFEST)) {
+                        return Err(Error::NotReplaced { path: path.to_path_buf() });
                     }
                     if folder.is_live() {
                         return Err(Error::InUse { path: path.to_path_buf() });
@@ -70,6 +73,14 @@ impl Folder {
             }
             Err(source) => Err(Error::Io { action: "open", path: path.to_path_buf(), source }),
             Ok(_) if is_file(&path.join(MANIFEST)) => Ok(Folder { path: path.to_path_buf() }),
+            // Its owner's, and nobody else's: that is another matter than no trace.
+            Ok(_)
+                if fs::read_dir(path)
+                    .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) =>
+            {
+                let source = std::io::ErrorKind::PermissionDenied.into();
+                Err(Error::Io { action: "read", path: path.to_path_buf(), source })
+            }
             Ok(_) => Err(Error::NotTrace { path: path.to_path_buf() }),
         }
     }
@@ -117,7 +128,12 @@ impl Folder {
 
     /// Numbers of the segments that are complete, in order.
     pub fn segments_encoded(&self) -> Result<Vec<u64>> {
-        numbers(&self.path.join(SEAL), |entry, name| {
+        self.segments_of(SEAL)
+    }
+
+    /// Numbers of the segments that a table has a file for, complete or not, in order.
+    pub fn segments_of(&self, table: &str) -> Result<Vec<u64>> {
+        numbers(&self.path.join(table), |entry, name| {
             name.strip_suffix(".parquet").and_then(number).filter(|_| is_file(entry))
         })
     }
@@ -207,7 +223,7 @@ impl Folder {
             .try_for_each(|name| remove_file(&self.path.join(name)))?;
         match entries(&self.path)?.is_empty() {
             true => Ok(()),
-            false => Err(Error::Exists { path: self.path.clone() }),
+            false => Err(Error::NotReplaced { path: self.path.clone() }),
         }
     }
 }

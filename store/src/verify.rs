@@ -102,7 +102,9 @@ pub fn verify(trace: &Trace) -> Result<Report> {
         }
     }
     check_rows(&rows, &segments, &mut problems);
-    let is_empty = kinds.is_empty() && problems.is_empty();
+    check_sealed(trace, &mut problems)?;
+    // A recording of nothing has no kinds, but its segments are there.
+    let is_empty = kinds.is_empty() && problems.is_empty() && !trace.segments().is_empty();
     let closed = segments.last_key_value().is_some_and(|(_, segment)| segment.closed)
         || (is_empty && is_finished);
     if is_finished && !closed {
@@ -123,6 +125,24 @@ pub fn verify(trace: &Trace) -> Result<Report> {
     };
     let rows = rows.values().sum();
     Ok(Report { kinds, segments: segments.len() as u64, files, rows, verdict })
+}
+
+/// Checks that no table has a segment that is not complete, which readers leave out.
+fn check_sealed(trace: &Trace, problems: &mut Vec<String>) -> Result<()> {
+    if trace.ending() == Ending::Recording {
+        return Ok(());
+    }
+    let mut unsealed = BTreeMap::<u64, usize>::new();
+    for table in TABLES {
+        let segments = trace.folder().segments_of(table.name)?;
+        for segment in segments.into_iter().filter(|segment| !trace.segments().contains(segment)) {
+            *unsealed.entry(segment).or_default() += 1;
+        }
+    }
+    problems.extend(unsealed.into_iter().map(|(segment, files)| {
+        format!("segment {segment} has files of {files} tables, but neither that of `segments` nor a spool")
+    }));
+    Ok(())
 }
 
 /// Adds up one kind, and checks that each segment goes on where the one before it ended.
