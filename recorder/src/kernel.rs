@@ -190,6 +190,11 @@ impl Kernel {
         let btf = &self.btf;
         let program: &mut BtfTracePoint = program(&mut self.ebpf, name)?;
         let refused = |error: aya::programs::ProgramError| refusal(tracepoint, &error);
+        if tracepoint == "io_uring_submit_sqe" && older_than(6, 0) {
+            // Its first argument became the request with 6.0; types alone would not tell.
+            let reason = "this kernel's tracepoint does not give the request".to_string();
+            return Err(Error::Program { program: tracepoint.into(), reason });
+        }
         program.load(tracepoint, btf).map_err(refused)?;
         program.attach().map_err(refused)?;
         Ok(())
