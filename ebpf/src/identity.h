@@ -42,13 +42,13 @@ static __always_inline __u64 cgroup_id(struct cgroup *cgroup)
 }
 
 /* Sends the path of a task's control group, once per segment. Returns the group's id. */
-static __always_inline __u64 announce_cgroup(struct cgroup *cgroup)
+static __always_inline __u64 announce_cgroup(struct cgroup *cgroup, __u32 lane)
 {
 	__u64 id = cgroup_id(cgroup);
 	__u32 now = epoch(), *announced = bpf_map_lookup_elem(&cgroups_announced, &id);
 	if (announced && *announced == now)
 		return id;
-	struct scratch *s = scratch();
+	struct scratch *s = scratch(lane);
 	if (!s)
 		return id;
 	struct ebrec_cgroup *record = (void *)s->bytes;
@@ -56,19 +56,19 @@ static __always_inline __u64 announce_cgroup(struct cgroup *cgroup)
 	record->id = id;
 	s->size = sizeof(*record);
 	tail_cgroup_names(s, cgroup);
-	if (emit_scratch(&processes_ring, s, EBREC_CGROUP))
+	if (emit_scratch(&processes_ring, s, EBREC_CGROUP, lane))
 		bpf_map_update_elem(&cgroups_announced, &id, &now, BPF_ANY);
 	return id;
 }
 
 /* Sends who the thread is. When the ring is full the thread is announced at its next event. */
-static __always_inline void announce(struct task_struct *task, struct thread *thread)
+static __always_inline void announce(struct task_struct *task, struct thread *thread, __u32 lane)
 {
 	__u32 now = epoch();
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 	const struct cred *cred = BPF_CORE_READ(task, real_cred);
 	struct ebrec_thread record = {};
-	record.cgroup_id = announce_cgroup(cgroup_of(task));
+	record.cgroup_id = announce_cgroup(cgroup_of(task), lane);
 	header(&record.header, EBREC_THREAD, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
 	record.upid = upid_of(task);
@@ -76,12 +76,13 @@ static __always_inline void announce(struct task_struct *task, struct thread *th
 	record.uid = BPF_CORE_READ(cred, uid.val);
 	record.gid = BPF_CORE_READ(cred, gid.val);
 	BPF_CORE_READ_STR_INTO(&record.thread_comm, task, comm);
-	if (emit(&processes_ring, &record, EBREC_THREAD, sizeof(record)))
+	if (emit(&processes_ring, &record, EBREC_THREAD, sizeof(record), lane))
 		thread->epoch = now;
 }
 
 /* Sends a change of credentials since they were last looked at. */
-static __always_inline void note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address)
+static __always_inline void note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address,
+					     __u32 lane)
 {
 	const struct cred *cred = (void *)cred_address;
 	struct ebrec_setuid record = {};
@@ -105,15 +106,15 @@ static __always_inline void note_credentials(struct task_struct *task, struct th
 		return;
 	header(&record.header, EBREC_SETUID, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
-	emit(&processes_ring, &record, EBREC_SETUID, sizeof(record));
+	emit(&processes_ring, &record, EBREC_SETUID, sizeof(record), lane);
 }
 
 /* To be called at each event of the task: announces it where that is due. */
 static __always_inline void identify(struct task_struct *task, struct thread *thread)
 {
 	if (thread->epoch != epoch())
-		announce(task, thread);
+		announce(task, thread, LANE_EVENT);
 	__u64 cred = (__u64)FIELD(task, cred);
 	if (cred != thread->cred)
-		note_credentials(task, thread, cred);
+		note_credentials(task, thread, cred, LANE_EVENT);
 }

@@ -48,11 +48,11 @@ static __always_inline int submit(struct io_kiocb *req)
 	if (request.opcode < 64 && (WITHOUT_FD & OP(request.opcode)))
 		request.fd = -1;
 	if (bpf_map_update_elem(&requests, &key, &request, BPF_ANY))
-		emit_failed(EBREC_IO_URING);
+		emit_failed(EBREC_IO_URING, LANE_EVENT);
 	return 0;
 }
 
-static __always_inline void request_emit(struct request *request, __u64 duration_ns, __s64 ret)
+static __always_inline void request_emit(struct request *request, __u64 duration_ns, __s64 ret, __u32 lane)
 {
 	struct ebrec_io_uring record = {};
 	__u32 size = sizeof(record) - sizeof(record.args) + (request->fd >= 0 ? 8 : 0);
@@ -61,7 +61,7 @@ static __always_inline void request_emit(struct request *request, __u64 duration
 	record.ret = ret;
 	record.call = request->opcode;
 	record.args[0] = request->fd;
-	emit(&syscalls_ring, &record, EBREC_IO_URING, size);
+	emit(&syscalls_ring, &record, EBREC_IO_URING, size, lane);
 }
 
 static __always_inline int complete(void *req, __s32 res)
@@ -72,13 +72,13 @@ static __always_inline int complete(void *req, __s32 res)
 		return 0;
 	struct request copy = *request;
 	bpf_map_delete_elem(&requests, &key);
-	request_emit(&copy, bpf_ktime_get_ns() - copy.submit_ns, res);
+	request_emit(&copy, bpf_ktime_get_ns() - copy.submit_ns, res, LANE_EVENT);
 	return 0;
 }
 
 static long request_unfinished(void *map, const void *key, void *request, void *ctx)
 {
-	request_emit(request, EBREC_UNKNOWN, EBREC_NOT_RETURNED);
+	request_emit(request, EBREC_UNKNOWN, EBREC_NOT_RETURNED, LANE_WALK);
 	return 0;
 }
 

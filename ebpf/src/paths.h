@@ -162,12 +162,12 @@ static __always_inline void tail_address(struct scratch *s, const void *user, __
 }
 
 /* Sends the record put together in the scratch, whose fixed part is `record`. */
-static __always_inline bool emit_scratch(void *ring, struct scratch *s, __u32 kind)
+static __always_inline bool emit_scratch(void *ring, struct scratch *s, __u32 kind, __u32 lane)
 {
 	struct ebrec_header *record = (void *)s->bytes;
 	__u32 size = s->size;
 	if (size > SCRATCH_MAX)
 		return false;
 	record->size = size;
-	return emit(ring, record, kind, size);
+	return emit(ring, record, kind, size, lane);
 }

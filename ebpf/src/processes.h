@@ -5,14 +5,14 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct thread *parent_thread = thread_of(parent);
-	struct thread *thread = thread_consider(child, parent_thread ? parent_thread->bits : 0);
+	struct thread *thread = thread_consider(child, parent_thread ? parent_thread->bits : 0, LANE_EVENT);
 	if (!thread || !in_scope(thread))
 		return 0;
 	bool is_process = BPF_CORE_READ(child, pid) == BPF_CORE_READ(child, tgid);
 	const struct cred *cred = BPF_CORE_READ(child, real_cred);
 	struct ebrec_fork record = {};
 	__u64 ts_ns = bpf_ktime_get_ns();
-	record.child_cgroup_id = announce_cgroup(cgroup_of(child));
+	record.child_cgroup_id = announce_cgroup(cgroup_of(child), LANE_EVENT);
 	record.child_upid = upid_of(child);
 	record.child_tid = BPF_CORE_READ(child, pid);
 	record.child_pid = BPF_CORE_READ(child, tgid);
@@ -23,12 +23,12 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	__u32 size = is_process ? sizeof(struct ebrec_fork) : sizeof(struct ebrec_thread_start);
 	header(&record.header, kind, ts_ns, BPF_CORE_READ(parent, tgid), BPF_CORE_READ(parent, pid), size);
 	bool parent_known = parent_thread && in_scope(parent_thread);
-	if (emit(&processes_ring, &record, kind, size) && parent_known)
+	if (emit(&processes_ring, &record, kind, size, LANE_EVENT) && parent_known)
 		thread->epoch = epoch();
 	/* A child whose parent is unknown has no name yet: it is announced at its first event. */
-	note_credentials(child, thread, (__u64)BPF_CORE_READ(child, cred));
+	note_credentials(child, thread, (__u64)BPF_CORE_READ(child, cred), LANE_EVENT);
 	if (!parent_known)
-		announce(child, thread);
+		announce(child, thread, LANE_EVENT);
 	return 0;
 }
 
@@ -45,7 +45,7 @@ struct {
 
 static __always_inline void keep_exec_path(struct task_struct *task, const void *path, bool of_kernel)
 {
-	struct scratch *s = scratch();
+	struct scratch *s = scratch(LANE_EVENT);
 	if (!s)
 		return;
 	__u64 key = (__u64)task;
@@ -65,7 +65,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	__u64 key = (__u64)task;
 	if (has_syscalls && !bpf_map_lookup_elem(&exec_paths, &key))
 		keep_exec_path(task, BPF_CORE_READ(bprm, filename), true);
-	struct scratch *s = scratch();
+	struct scratch *s = scratch(LANE_EVENT);
 	if (!s)
 		return 0;
 	const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -87,7 +87,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	if (fs)
 		tail_file_names(s, EBREC_TAIL_CWD, __builtin_preserve_access_index(&fs->pwd));
 	tail_argv(s, mm);
-	emit_scratch(&processes_ring, s, EBREC_EXEC);
+	emit_scratch(&processes_ring, s, EBREC_EXEC, LANE_EVENT);
 	return 0;
 }
 
@@ -109,7 +109,7 @@ int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
 	header(&record.header, kind, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),
 	       sizeof(record));
 	record.status = BPF_CORE_READ(task, exit_code);
-	emit(&processes_ring, &record, kind, sizeof(record));
+	emit(&processes_ring, &record, kind, sizeof(record), LANE_EVENT);
 	return 0;
 }
 
@@ -132,7 +132,7 @@ int BPF_PROG(tp_btf__task_rename, struct task_struct *task, const char *comm)
 	identify(task, thread);
 	header(&record.header, EBREC_RENAME, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
-	if (!emit(&processes_ring, &record, EBREC_RENAME, sizeof(record)))
+	if (!emit(&processes_ring, &record, EBREC_RENAME, sizeof(record), LANE_EVENT))
 		thread->epoch = 0;
 	return 0;
 }
@@ -143,17 +143,17 @@ int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *cgroup, const char *path
 	struct thread *thread = thread_of(task);
 	bool before = thread && in_scope(thread);
 	if (required & SCOPE_CGROUP)
-		thread = thread_consider(task, thread ? thread->bits : 0) ?: thread;
+		thread = thread_consider(task, thread ? thread->bits : 0, LANE_EVENT) ?: thread;
 	if (thread && (required & SCOPE_CGROUP) && !cgroup_matches(task))
 		thread->bits &= ~SCOPE_CGROUP;
 	if (!thread || !(before || in_scope(thread)))
 		return 0;
 	identify(task, thread);
 	struct ebrec_cgroup_attach record = {};
-	record.child_cgroup_id = announce_cgroup(cgroup_of(task));
+	record.child_cgroup_id = announce_cgroup(cgroup_of(task), LANE_EVENT);
 	header(&record.header, EBREC_CGROUP_ATTACH, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
-	if (!emit(&processes_ring, &record, EBREC_CGROUP_ATTACH, sizeof(record)))
+	if (!emit(&processes_ring, &record, EBREC_CGROUP_ATTACH, sizeof(record), LANE_EVENT))
 		thread->epoch = 0;
 	return 0;
 }

@@ -14,9 +14,15 @@ struct counter {
 	__u64 lost;
 };
 
+/* Programs at tracepoints run with preemption off, so what is per CPU is theirs alone. A walk over
+ * tasks can be preempted by them: it has counters and a scratch of its own. */
+#define LANE_EVENT 0u
+#define LANE_WALK 1u
+#define LANES 2
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, EBREC_KINDS);
+	__uint(max_entries, LANES * EBREC_KINDS);
 	__type(key, __u32);
 	__type(value, struct counter);
 } counters SEC(".maps");
@@ -34,19 +40,23 @@ struct scratch {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, LANES);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
 const volatile __u64 wake_mask = 255;
 
-/* Programs do not nest while they use it: they run with preemption off, and none that an interrupt
- * can start uses it. */
-static __always_inline struct scratch *scratch(void)
+/* No program that an interrupt can start uses it. */
+static __always_inline struct scratch *scratch(__u32 lane)
 {
-	__u32 zero = 0;
-	return bpf_map_lookup_elem(&scratches, &zero);
+	return bpf_map_lookup_elem(&scratches, &lane);
+}
+
+static __always_inline struct counter *counter_of(__u32 kind, __u32 lane)
+{
+	__u32 key = lane * EBREC_KINDS + kind;
+	return bpf_map_lookup_elem(&counters, &key);
 }
 
 static __always_inline void header(struct ebrec_header *h, __u16 kind, __u64 ts_ns, __u32 pid, __u32 tid,
@@ -62,18 +72,18 @@ static __always_inline void header(struct ebrec_header *h, __u16 kind, __u64 ts_
 }
 
 /* Count a record that could not even be made. */
-static __always_inline void emit_failed(__u32 kind)
+static __always_inline void emit_failed(__u32 kind, __u32 lane)
 {
-	struct counter *counter = bpf_map_lookup_elem(&counters, &kind);
+	struct counter *counter = counter_of(kind, lane);
 	if (counter) {
 		counter->emitted++;
 		counter->lost++;
 	}
 }
 
-static __always_inline bool emit(void *ring, void *record, __u32 kind, __u32 size)
+static __always_inline bool emit(void *ring, void *record, __u32 kind, __u32 size, __u32 lane)
 {
-	struct counter *counter = bpf_map_lookup_elem(&counters, &kind);
+	struct counter *counter = counter_of(kind, lane);
 	if (!counter)
 		return false;
 	__u64 flags = (++counter->emitted & wake_mask) ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;

@@ -23,7 +23,8 @@ static __always_inline __u32 cpu_of(struct task_struct *task)
 	return BPF_CORE_READ(old, cpu);
 }
 
-static __always_inline void slice_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns, __u32 state)
+static __always_inline void slice_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns, __u32 state,
+				       __u32 lane)
 {
 	struct ebrec_sched_slice record = {};
 	header(&record.header, EBREC_SCHED_SLICE, thread->on_ns, FIELD(task, tgid), FIELD(task, pid), sizeof(record));
@@ -31,10 +32,11 @@ static __always_inline void slice_emit(struct task_struct *task, struct thread *
 	record.wait_ns = thread->wait_ns;
 	record.end_state = state;
 	record.priority = FIELD(task, prio);
-	emit(&sched_ring, &record, EBREC_SCHED_SLICE, sizeof(record));
+	emit(&sched_ring, &record, EBREC_SCHED_SLICE, sizeof(record), lane);
 }
 
-static __always_inline void offcpu_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns, __u64 wait_ns)
+static __always_inline void offcpu_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns, __u64 wait_ns,
+					__u32 lane)
 {
 	struct ebrec_offcpu record = {};
 	header(&record.header, EBREC_OFFCPU, thread->off_ns, FIELD(task, tgid), FIELD(task, pid), sizeof(record));
@@ -44,15 +46,15 @@ static __always_inline void offcpu_emit(struct task_struct *task, struct thread 
 	record.waker = thread->waker_tid;
 	record.waker_pid = thread->waker_tid ? thread->waker_pid : ~0u;
 	__builtin_memcpy(record.waker_comm, thread->waker_comm, sizeof(record.waker_comm));
-	emit(&sched_ring, &record, EBREC_OFFCPU, sizeof(record));
+	emit(&sched_ring, &record, EBREC_OFFCPU, sizeof(record), lane);
 }
 
 static __always_inline void leaves_cpu(struct task_struct *task, struct thread *thread, __u64 now_ns, __u32 state)
 {
 	if (thread->epoch != epoch())
-		announce(task, thread);
+		announce(task, thread, LANE_EVENT);
 	if (thread->on_ns)
-		slice_emit(task, thread, now_ns - thread->on_ns, state);
+		slice_emit(task, thread, now_ns - thread->on_ns, state, LANE_EVENT);
 	thread->on_ns = 0;
 	thread->off_ns = now_ns;
 	thread->off_state = state;
@@ -65,7 +67,7 @@ static __always_inline void gets_cpu(struct task_struct *task, struct thread *th
 {
 	__u64 wait_ns = thread->wake_ns ? now_ns - thread->wake_ns : EBREC_UNKNOWN;
 	if (thread->off_ns)
-		offcpu_emit(task, thread, now_ns - thread->off_ns, wait_ns);
+		offcpu_emit(task, thread, now_ns - thread->off_ns, wait_ns, LANE_EVENT);
 	thread->off_ns = 0;
 	thread->wake_ns = 0;
 	thread->wait_ns = wait_ns;
@@ -133,6 +135,6 @@ int BPF_PROG(tp_btf__sched_migrate_task, struct task_struct *task, int to_cpu)
 	record.from_cpu = cpu_of(task);
 	record.to_cpu = to_cpu;
 	if (record.from_cpu != record.to_cpu)
-		emit(&sched_ring, &record, EBREC_MIGRATION, sizeof(record));
+		emit(&sched_ring, &record, EBREC_MIGRATION, sizeof(record), LANE_EVENT);
 	return 0;
 }

@@ -33,16 +33,16 @@ int iter__snapshot(struct bpf_iter__task *ctx)
 		return 0;
 	struct thread *thread = thread_of(task);
 	if (!thread) {
-		thread = thread_consider(task, 0);
+		thread = thread_consider(task, 0, LANE_WALK);
 		/* The command waits to be let go in a call of the recorder's, not of its own. */
 		if (thread && BPF_CORE_READ(task, tgid) != launched_pid)
 			found_in_call(task, thread);
 	}
 	if (thread && in_scope(thread)) {
 		__u64 cred = (__u64)BPF_CORE_READ(task, cred);
-		announce(task, thread);
+		announce(task, thread, LANE_WALK);
 		if (!thread->cred)
-			note_credentials(task, thread, cred);
+			note_credentials(task, thread, cred, LANE_WALK);
 		/* The reader of the walk gets the processes, for what only /proc tells of them. */
 		__u64 upid = upid_of(task);
 		if (BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid))
@@ -62,12 +62,12 @@ int iter__finish(struct bpf_iter__task *ctx)
 		return 0;
 	__u64 pid_tgid = (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
 	if (has_syscalls)
-		syscall_unfinished_of(task, thread, pid_tgid);
+		syscall_unfinished_of(task, thread, pid_tgid, LANE_WALK);
 	if (!has_sched)
 		return 0;
 	if (thread->on_ns)
-		slice_emit(task, thread, EBREC_UNKNOWN, ~0u);
+		slice_emit(task, thread, EBREC_UNKNOWN, ~0u, LANE_WALK);
 	else if (thread->off_ns)
-		offcpu_emit(task, thread, EBREC_UNKNOWN, EBREC_UNKNOWN);
+		offcpu_emit(task, thread, EBREC_UNKNOWN, EBREC_UNKNOWN, LANE_WALK);
 	return 0;
 }

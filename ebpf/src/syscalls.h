@@ -90,7 +90,7 @@ int BPF_PROG(tp_btf__sys_enter, struct pt_regs *regs, long number)
 	struct thread *thread = thread_of(task);
 	if (!thread) {
 		/* On the whole machine every thread has state; make up for one that could not be had. */
-		if (required || !(thread = thread_consider(task, 0)))
+		if (required || !(thread = thread_consider(task, 0, LANE_EVENT)))
 			return 0;
 	}
 	if (!in_scope(thread))
@@ -178,16 +178,16 @@ static __always_inline void syscall_emit(struct task_struct *task, struct thread
 	if (!what || !(what->path | what->address)) {
 		struct ebrec_syscall record;
 		__u32 size = syscall_record(&record, thread, args, ts_ns, duration_ns, ret, pid_tgid);
-		emit(&syscalls_ring, &record, EBREC_SYSCALL, size);
+		emit(&syscalls_ring, &record, EBREC_SYSCALL, size, LANE_EVENT);
 		return;
 	}
-	struct scratch *s = scratch();
+	struct scratch *s = scratch(LANE_EVENT);
 	if (!s)
 		return;
 	struct ebrec_syscall *record = (void *)s->bytes;
 	s->size = syscall_record(record, thread, args, ts_ns, duration_ns, ret, pid_tgid);
 	call_tails(s, what, thread, task);
-	emit_scratch(&syscalls_ring, s, EBREC_SYSCALL);
+	emit_scratch(&syscalls_ring, s, EBREC_SYSCALL, LANE_EVENT);
 }
 
 SEC("tp_btf/sys_exit")
@@ -225,7 +225,8 @@ int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
 }
 
 /* The call a thread is in when it ends (exit_group, or killed in one) or when recording ends. */
-static __always_inline void syscall_unfinished_of(struct task_struct *task, struct thread *thread, __u64 pid_tgid)
+static __always_inline void syscall_unfinished_of(struct task_struct *task, struct thread *thread, __u64 pid_tgid,
+						  __u32 lane)
 {
 	if (!thread->enter_ns)
 		return;
@@ -234,10 +235,10 @@ static __always_inline void syscall_unfinished_of(struct task_struct *task, stru
 	__u32 size = syscall_record(&record, thread, what ? what->args : 6, thread->enter_ns, EBREC_UNKNOWN,
 				    EBREC_NOT_RETURNED, pid_tgid);
 	thread->enter_ns = 0;
-	emit(&syscalls_ring, &record, EBREC_SYSCALL, size);
+	emit(&syscalls_ring, &record, EBREC_SYSCALL, size, lane);
 }
 
 static __always_inline void syscall_unfinished(struct task_struct *task, struct thread *thread)
 {
-	syscall_unfinished_of(task, thread, bpf_get_current_pid_tgid());
+	syscall_unfinished_of(task, thread, bpf_get_current_pid_tgid(), LANE_EVENT);
 }

@@ -164,7 +164,7 @@ static __always_inline __u32 scope_bits(struct task_struct *task, __u32 inherite
 }
 
 /* The state of a task that is in scope or may come into it; NULL for others. */
-static __always_inline struct thread *thread_consider(struct task_struct *task, __u32 inherited)
+static __always_inline struct thread *thread_consider(struct task_struct *task, __u32 inherited, __u32 lane)
 {
 	if (BPF_CORE_READ(task, tgid) == self_pid || !BPF_CORE_READ(task, pid))
 		return 0;
@@ -176,7 +176,7 @@ static __always_inline struct thread *thread_consider(struct task_struct *task, 
 		return 0;
 	struct thread *thread = thread_create(task);
 	if (!thread) {
-		emit_failed(EBREC_THREAD);
+		emit_failed(EBREC_THREAD, lane);
 		return 0;
 	}
 	thread->bits = (thread->bits & FOUND) | bits;

@@ -13,6 +13,7 @@ use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 use schema::Stream;
+use schema::events::KINDS;
 use schema::syscalls::Arch;
 use store::meta::KindCount;
 
@@ -176,13 +177,14 @@ impl Kernel {
         }
         self.follows_requests |=
             RENAMED.iter().any(|(old, new)| attached.contains(*old) || attached.contains(*new));
-        let is_there_by_another_name = |missing: &String| {
-            let mut names = RENAMED
-                .iter()
-                .filter(|(old, new)| missing.starts_with(old) || missing.starts_with(new));
-            names.any(|(old, new)| attached.contains(*old) || attached.contains(*new))
+        // One hook under two names is missing once, if neither is there.
+        let is_told = |missing: &String| {
+            let one_of = |(old, new): &(&str, &str)| {
+                missing.starts_with(old) || (missing.starts_with(new) && attached.contains(*old))
+            };
+            !RENAMED.iter().any(one_of)
         };
-        self.missing.retain(|missing| !is_there_by_another_name(missing));
+        self.missing.retain(is_told);
         Ok(())
     }
 
@@ -259,17 +261,15 @@ impl Kernel {
             PerCpuArray::try_from(self.ebpf.map("counters").expect("the object has counters"))?;
         let mut counts = Vec::new();
         for event in schema::events::EVENTS {
-            let per_cpu = map.get(&u32::from(event.id), 0)?;
-            for (cpu, counter) in
-                (0..).zip(per_cpu.iter()).filter(|(_, counter)| counter.emitted > 0)
-            {
-                counts.push(KindCount {
-                    kind: event.id,
-                    cpu,
-                    emitted: counter.emitted,
-                    lost: counter.lost,
-                    refused: 0,
-                });
+            // One counter for programs at tracepoints, one for walks over tasks.
+            let events = map.get(&u32::from(event.id), 0)?;
+            let walks = map.get(&(u32::from(event.id) + KINDS as u32), 0)?;
+            for (cpu, (events, walks)) in (0..).zip(events.iter().zip(walks.iter())) {
+                let emitted = events.emitted + walks.emitted;
+                if emitted > 0 {
+                    let lost = events.lost + walks.lost;
+                    counts.push(KindCount { kind: event.id, cpu, emitted, lost, refused: 0 });
+                }
             }
         }
         Ok(counts)

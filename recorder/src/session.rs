@@ -218,18 +218,11 @@ impl<'a> Session<'a> {
             if self.drains.iter().any(|drain| drain.status.failed.load(Relaxed)) {
                 return "the disk was full".into();
             }
-            if noted.elapsed() >= NOTE_EVERY {
+            let is_note_due = noted.elapsed() >= NOTE_EVERY;
+            if is_note_due {
                 noted = Instant::now();
-                let result = self
-                    .note()
-                    .and_then(|()| if self.is_segment_full() { self.rotate() } else { Ok(()) });
-                if let Err(error) = result {
-                    self.notes.push(error.to_string());
-                    return "the trace could not be written".into();
-                }
-            } else if self.is_spool_full()
-                && let Err(error) = self.rotate()
-            {
+            }
+            if let Err(error) = self.keep_up(is_note_due) {
                 self.notes.push(error.to_string());
                 return "the trace could not be written".into();
             }
@@ -237,18 +230,22 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Notes what is due, and begins the next segment when this one is full.
+    fn keep_up(&mut self, is_note_due: bool) -> Result<(), Error> {
+        if is_note_due {
+            self.note()?;
+        }
+        if self.is_segment_full() { self.rotate() } else { Ok(()) }
+    }
+
     fn time_left(&self) -> Option<Duration> {
         self.options.duration.map(|duration| duration.saturating_sub(self.began.elapsed()))
     }
 
     fn is_segment_full(&self) -> bool {
-        self.segment_began.elapsed() >= self.options.rotation.every || self.is_spool_full()
-    }
-
-    fn is_spool_full(&self) -> bool {
-        let bytes: u64 =
-            self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
-        bytes >= self.options.rotation.bytes
+        let bytes = |drain: &Drain| drain.status.segment_bytes.load(Relaxed);
+        self.segment_began.elapsed() >= self.options.rotation.every
+            || self.drains.iter().map(bytes).sum::<u64>() >= self.options.rotation.bytes
     }
 
     fn progress(&self, is_encoding: bool) -> Progress {
@@ -294,9 +291,8 @@ impl<'a> Session<'a> {
     fn rotate(&mut self) -> Result<(), Error> {
         let segment = self.segment + 1;
         let spool = self.folder.create_spool(segment)?;
-        let baseline = self.counters()?;
         let mut meta = MetaWriter::create(&spool, segment)?;
-        meta.write(&about::opening(&self.manifest, &self.host, segment, vec![baseline]))?;
+        meta.write(&about::opening(&self.manifest, &self.host, segment, Vec::new()))?;
         let (processes, others): (Vec<&Drain>, Vec<&Drain>) =
             self.drains.iter().partition(|drain| drain.stream == Stream::Processes);
         processes.iter().try_for_each(|drain| drain.switch(segment, true))?;
@@ -306,7 +302,9 @@ impl<'a> Session<'a> {
         meta.write(&known)?;
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         processes.iter().try_for_each(|drain| drain.end_overlap())?;
+        // Where the old segment ends the new one begins, so that no loss is in both.
         let counters = self.counters()?;
+        meta.write(std::slice::from_ref(&counters))?;
         let closing = Meta::End {
             monotonic_ns: host::monotonic_ns(),
             closed: false,
@@ -366,12 +364,8 @@ impl<'a> Session<'a> {
                 .iter()
                 .map(|e| e.to_string()),
         );
-        self.notes.extend(
-            self.kernel
-                .missing
-                .iter()
-                .map(|missing| format!("not recorded, this kernel lacks {missing}")),
-        );
+        self.notes
+            .extend(self.kernel.missing.iter().map(|missing| format!("not recorded: {missing}")));
         for drain in &self.drains {
             let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
             self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
