@@ -4,6 +4,30 @@ use std::path::{Path, PathBuf};
 
 use store::Trace;
 
+#[derive(clap::Args, Clone, Debug)]
+#[allow(missing_docs, reason = "a comment here would become the help of the command")]
+pub struct Traces {
+    /// Trace to read (default: the folder `trace`); may be repeated
+    #[arg(short, long = "trace", value_name = "FOLDER")]
+    traces: Vec<PathBuf>,
+}
+
+impl Traces {
+    /// Those given before the verb and after it; without any, the one that `record` makes by default.
+    pub fn paths(&self, before: &Traces) -> Vec<PathBuf> {
+        let paths = [before.traces.as_slice(), &self.traces].concat();
+        if paths.is_empty() { vec![PathBuf::from("trace")] } else { paths }
+    }
+
+    /// Refuses them for a verb that reads no trace.
+    pub fn refuse(&self) -> anyhow::Result<()> {
+        if !self.traces.is_empty() {
+            anyhow::bail!("-t names a trace to read, and this command reads none");
+        }
+        Ok(())
+    }
+}
+
 /// Opens every trace.
 #[cfg(feature = "analyze")]
 pub fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<Trace>> {
@@ -24,6 +48,6 @@ pub fn only<'a>(argument: Option<&'a PathBuf>, paths: &'a [PathBuf]) -> anyhow::
     match (argument, paths) {
         (Some(path), _) => Ok(path),
         (None, [path]) => Ok(path),
-        (None, _) => anyhow::bail!("this verb reads one trace at a time"),
+        (None, _) => anyhow::bail!("this command reads one trace at a time"),
     }
 }

@@ -1,7 +1,13 @@
 //! Tests that drive the command `ebrec` as its users do. One module per subject; `command` runs it.
 
 mod command;
+mod datasets;
+mod forgotten;
+#[cfg(all(feature = "record", target_os = "linux"))]
+mod live;
+mod objects;
 mod query;
+mod skip;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod synthetic;
 mod trace;

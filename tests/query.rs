@@ -28,7 +28,7 @@ fn every_format_writes_the_rows() {
         "table",
         "\
 comm  calls  max(syscalls.duration_ns)
-────  ─────  ─────────────────────────
+──────────────────────────────────────
 sh        1                    1.23 µs
 cat       4                    1.23 µs
 ",
@@ -68,7 +68,7 @@ fn times_and_null_are_written_for_each_reader() {
         "table",
         "\
 ts                          error
-──────────────────────────  ─────
+─────────────────────────────────
 2026-11-22 17:44:16.000001  -
 ",
     );

@@ -5,35 +5,18 @@ use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 
 use crate::error::Error;
+use crate::functions::FUNCTIONS;
+use crate::names::{Names, closest};
+use crate::place::Place;
 
-/// A stretch of one line of SQL; both numbers count from one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Line.
-    pub line: usize,
-    /// Column of its first character.
-    pub column: usize,
-    /// Number of characters, at least one.
-    pub width: usize,
-}
-
-/// Names that a misspelt one is compared with.
-pub struct Names {
-    /// Tables and views.
-    pub tables: Vec<String>,
-    /// Columns of all tables.
-    pub columns: Vec<String>,
-    /// Functions.
-    pub functions: Vec<String>,
-}
+/// What a statement can begin with.
+const VERBS: [&str; 6] = ["SELECT", "WITH", "VALUES", "EXPLAIN", "DESCRIBE", "SHOW"];
 
 /// The error for people, for an error that came up while SQL was parsed or planned.
-pub fn planning(error: &DataFusionError, names: &Names) -> Error {
-    let diagnostic = find_diagnostic(error);
+pub fn planning(error: &DataFusionError, text: &str, names: &Names) -> Error {
     let root = error.find_root();
-    let text = root.strip_backtrace();
-    let span = diagnostic.and_then(|diagnostic| diagnostic.span);
-    let place = span.map(|span| Place {
+    let message = root.strip_backtrace();
+    let place = find_diagnostic(error).and_then(|diagnostic| diagnostic.span).map(|span| Place {
         line: span.start.line as usize,
         column: span.start.column as usize,
         width: if span.end.line == span.start.line {
@@ -44,14 +27,16 @@ pub fn planning(error: &DataFusionError, names: &Names) -> Error {
     });
     match root {
         DataFusionError::External(error) if error.is::<Error>() => own(error.as_ref()),
-        DataFusionError::SQL(parser, _) => parse_error(&parser.to_string()),
-        DataFusionError::SchemaError(schema, _) => schema_error(schema, place, names),
+        DataFusionError::SQL(parser, _) => parse_error(&parser.to_string(), text),
+        DataFusionError::SchemaError(schema, _) => schema_error(schema, place, text, names),
         _ => {
-            if let Some(what) = text.split("not supported: ").nth(1).filter(|_| is_refused(&text)) {
+            let refused = message.split("not supported: ").nth(1);
+            if let Some(what) = refused.filter(|_| is_refused(&message)) {
                 return Error::NotAllowed(what.trim().to_uppercase());
             }
-            let (message, known) = plan_message(&text, names);
-            sql(message, place, known)
+            let told = plan_message(&message, names);
+            let place = place.or_else(|| Place::of_word(text, &told.about?));
+            sql(told.message, place, told.meant)
         }
     }
 }
@@ -71,7 +56,7 @@ pub fn running(error: &DataFusionError) -> Error {
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
             Error::Run(format!("a file of the trace cannot be read: {text}"))
         }
-        _ => Error::Run(strip_prefixes(&text).to_string()),
+        _ => Error::Run(reworded(&root.strip_backtrace()).message),
     }
 }
 
@@ -99,23 +84,31 @@ fn sql(message: String, place: Option<Place>, suggestion: Option<String>) -> Err
     }
 }
 
-/// The parser writes the place into its text: `...at Line: 1, Column: 8`.
-fn parse_error(text: &str) -> Error {
-    let text = text.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
-    let text = text.trim_end_matches("\")");
-    let (message, place) = match text.rsplit_once(" at Line: ") {
+/// The parser writes the place into its message: `...at Line: 1, Column: 8`, unless it is the end.
+fn parse_error(message: &str, text: &str) -> Error {
+    let message =
+        message.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
+    let message = message.trim_end_matches("\")");
+    let (message, place) = match message.rsplit_once(" at Line: ") {
         Some((message, place)) => (message, parse_place(place)),
-        None => (text, None),
+        None => (message, None),
     };
-    let width = message.rsplit_once("found: ").map_or(1, |(_, found)| match found.trim() {
-        "EOF" => 1,
-        found => found.chars().count().max(1),
-    });
-    let message = message.replace("found: EOF", "found: the end");
+    let Some((expected, found)) =
+        message.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: "))
+    else {
+        let message = message.trim_end_matches('.').replace("EOF", "the end");
+        return sql(format!("SQL syntax: {}", lower_first(&message)), place, None);
+    };
+    if found == "EOF" {
+        let message = format!("SQL syntax: expected {expected}, found the end");
+        return sql(message, Some(Place::of_end(text)), None);
+    }
+    let width = found.chars().count().max(1);
+    let meant = Some(found).filter(|_| expected == "an SQL statement");
     sql(
-        format!("SQL syntax: {}", lower_first(&message)),
+        format!("SQL syntax: expected {expected}, found {found}"),
         place.map(|place| Place { width, ..place }),
-        None,
+        meant.and_then(|found| closest(found, VERBS.into_iter())),
     )
 }
 
@@ -126,52 +119,117 @@ fn parse_place(text: &str) -> Option<Place> {
     Some(Place { line: digits(line)?, column: digits(column)?, width: 1 })
 }
 
-fn schema_error(error: &SchemaError, place: Option<Place>, names: &Names) -> Error {
+fn schema_error(error: &SchemaError, place: Option<Place>, text: &str, names: &Names) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
-            let valid: Vec<String> =
-                valid_fields.iter().map(|column| column.name.clone()).collect();
+            let name = &field.name;
+            let place = place.or_else(|| Place::of_word(text, name));
             // Without a FROM clause nothing is valid; then say what is missing.
-            if valid.is_empty() && names.columns.contains(&field.name) {
-                return sql(
-                    format!("no column \"{}\" without a FROM clause", field.name),
-                    place,
-                    None,
-                );
+            if valid_fields.is_empty() && names.columns.contains(name) {
+                return sql(format!("no column \"{name}\" without a FROM clause"), place, None);
             }
-            let relation =
-                field.relation.as_ref().map(|relation| format!(" in {}", relation.table()));
-            let message = format!("no column \"{}\"{}", field.name, relation.unwrap_or_default());
-            sql(message, place, closest(&field.name, valid.iter().map(String::as_str)))
+            let valid = valid_fields.iter().map(|column| column.name.as_str());
+            let Some(table) = field.relation.as_ref().map(|relation| relation.table()) else {
+                return sql(format!("no column \"{name}\""), place, closest(name, valid));
+            };
+            let known =
+                valid_fields.iter().filter_map(|column| Some(column.relation.as_ref()?.table()));
+            if !known.clone().any(|known| known == table) {
+                let meant = closest(table, known);
+                return sql(format!("no table \"{table}\" in the FROM clause"), place, meant);
+            }
+            sql(format!("no column \"{name}\" in {table}"), place, closest(name, valid))
         }
         SchemaError::AmbiguousReference { field } => sql(
             format!("column \"{}\" is in several tables; write table.{}", field.name, field.name),
-            place,
+            place.or_else(|| Place::of_word(text, &field.name)),
             None,
         ),
         other => sql(lower_first(&first_sentence(&other.to_string())), place, None),
     }
 }
 
-fn plan_message(text: &str, names: &Names) -> (String, Option<String>) {
+/// What an error says.
+struct Told {
+    message: String,
+    /// The word of the SQL that it is about.
+    about: Option<String>,
+    /// The name that was probably meant.
+    meant: Option<String>,
+}
+
+fn plan_message(text: &str, names: &Names) -> Told {
     let text = strip_prefixes(text);
-    if let Some(table) =
-        text.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
+    if let Some(table) = between(text, "table '", "' not found") {
+        let table = table.strip_prefix("ebrec.").unwrap_or(table);
+        let table = table.strip_prefix("public.").unwrap_or(table);
+        let last = table.rsplit('.').next().unwrap_or(table);
+        return Told {
+            message: format!("no table \"{table}\""),
+            about: Some(table.to_string()),
+            meant: closest(last, names.tables.iter().map(String::as_str)),
+        };
+    }
+    if let Some(function) = between(text, "Invalid function '", "'") {
+        return Told {
+            message: format!("no function \"{function}\""),
+            about: Some(function.to_string()),
+            meant: closest(function, names.functions.iter().map(String::as_str)),
+        };
+    }
+    reworded(text)
+}
+
+/// An error in the words of this program, where the engine's own would not be understood.
+fn reworded(text: &str) -> Told {
+    let told = |message: String, about: String| Told { message, about: Some(about), meant: None };
+    let text = strip_prefixes(text);
+    if let Some((value, rest)) =
+        text.strip_prefix("Cannot cast string '").and_then(|rest| rest.split_once("' to value of "))
     {
-        let table = table.rsplit('.').next().unwrap_or(table);
-        return (
-            format!("no table \"{table}\""),
-            closest(table, names.tables.iter().map(String::as_str)),
-        );
+        let ty = type_words(rest.split(" type").next().unwrap_or(rest));
+        return told(format!("'{value}' is not a value of type {ty}"), format!("'{value}'"));
     }
-    if let Some(rest) = text.strip_prefix("Invalid function '") {
-        let function = rest.split('\'').next().unwrap_or(rest);
-        return (
-            format!("no function \"{function}\""),
-            closest(function, names.functions.iter().map(String::as_str)),
-        );
+    if let Some((value, rest)) =
+        text.strip_prefix("Error parsing timestamp from '").and_then(|rest| rest.split_once("': "))
+    {
+        let message = format!("'{value}' is not a timestamp: {}", first_sentence(rest));
+        return told(message, format!("'{value}'"));
     }
-    (lower_first(&first_sentence(text)), None)
+    if text.starts_with("Column in SELECT must be in GROUP BY")
+        && let Some(column) = between(text, "column \"", "\"")
+    {
+        let column = column.rsplit('.').next().unwrap_or(column);
+        let message =
+            format!("column \"{column}\" must be in GROUP BY or in an aggregate function");
+        return told(message, column.to_string());
+    }
+    let wrong_call = || {
+        if let Some(call) = between(text, "the given name and argument types '", "'") {
+            return Some((call.split('(').next()?, type_words(call)));
+        }
+        let function = between(text, "Function '", "' failed to match any signature")?;
+        let given = between(text, "(DataType: ", ").").unwrap_or("these arguments");
+        Some((function, format!("{function}({})", type_words(given))))
+    };
+    if let Some((function, call)) = wrong_call() {
+        let own = FUNCTIONS.iter().find(|known| known.name == function);
+        return Told {
+            message: format!("no function {call}"),
+            about: Some(function.to_string()),
+            meant: own.map(|own| own.usage.to_string()),
+        };
+    }
+    Told { message: lower_first(&first_sentence(text)), about: None, meant: None }
+}
+
+/// The engine's names of types as `ebrec schema` writes them.
+fn type_words(text: &str) -> String {
+    text.replace("Utf8View", "text").replace("Utf8", "text").to_lowercase()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    Some(text.split_once(start)?.1.split_once(end)?.0)
 }
 
 fn find_diagnostic(error: &DataFusionError) -> Option<&Diagnostic> {
@@ -185,10 +243,12 @@ fn find_diagnostic(error: &DataFusionError) -> Option<&Diagnostic> {
 }
 
 fn strip_prefixes(mut text: &str) -> &str {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 10] = [
         "Error during planning: ",
         "Execution error: ",
         "Arrow error: ",
+        "Cast error: ",
+        "Parser error: ",
         "External error: ",
         "This feature is not implemented: ",
         "Optimizer rule 'simplify_expressions' failed: ",
@@ -205,6 +265,7 @@ fn strip_prefixes(mut text: &str) -> &str {
 fn first_sentence(text: &str) -> String {
     let line = strip_prefixes(text).lines().next().unwrap_or_default();
     let line = line.split(". This issue was likely caused").next().unwrap_or(line);
+    let line = line.replace(". Consider", "; consider").replace("Utf8View", "text");
     line.trim().trim_end_matches('.').to_string()
 }
 
@@ -219,63 +280,19 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// The candidate that `name` was probably meant to be.
-fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let name = name.to_lowercase();
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    candidates
-        .map(|candidate| (distance(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= limit || (name.len() >= 3 && candidate.starts_with(name.as_str()))
-        })
-        .min()
-        .map(|(_, candidate)| candidate.to_string())
-}
-
-/// Number of characters to insert, remove or replace; two swapped neighbours count as one.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    rows[0] = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        rows[i][0] = i;
-        for j in 1..=b.len() {
-            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_finds_its_name_and_noise_does_not() {
-        let names = ["comm", "syscall", "duration_ns", "pid"];
-        let check = |typed: &str, expected: Option<&str>| {
-            assert_eq!(closest(typed, names.into_iter()).as_deref(), expected, "{typed}");
-        };
-        check("com", Some("comm"));
-        check("sycsall", Some("syscall"));
-        check("duration", Some("duration_ns"));
-        check("COMM", Some("comm"));
-        check("zebra", None);
-    }
-
-    #[test]
     fn parse_errors_keep_their_place() {
         let Error::Sql { message, place } = parse_error(
             "sql parser error: Expected: an expression, found: FROM at Line: 1, Column: 8",
+            "SELECT FROM x",
         ) else {
             panic!("an SQL error");
         };
-        assert_eq!(message, "SQL syntax: expected: an expression, found: FROM at line 1, column 8");
+        assert_eq!(message, "SQL syntax: expected an expression, found FROM at line 1, column 8");
         assert_eq!(place, Some(Place { line: 1, column: 8, width: 4 }));
     }
 }

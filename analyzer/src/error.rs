@@ -1,6 +1,6 @@
 //! What can go wrong when a trace is queried.
 
-use crate::diagnose::Place;
+use crate::place::Place;
 
 /// An error of the analyzer. Its text is one sentence for people.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,40 +4,23 @@
 //! Arrow batches, so that changing a caller does not compile the engine again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use futures::StreamExt;
+use datafusion::prelude::{SQLOptions, SessionContext};
 use store::Trace;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
 
 use crate::completeness::{self, Note};
-use crate::diagnose::{self, Names};
+use crate::diagnose;
+use crate::engine::{self, Background};
 use crate::error::Error;
-use crate::order::StableOrder;
+use crate::names::Names;
+use crate::rows::Rows;
+use crate::statement::{self, Query};
 use crate::tables::{self, TableInfo};
-
-/// How often a waiting query looks whether it was interrupted.
-const INTERRUPT_CHECK: Duration = Duration::from_millis(50);
-
-/// Batches that a query may be ahead of whoever takes its rows.
-const BATCHES_AHEAD: usize = 4;
 
 /// How a session runs queries.
 #[derive(Debug, Clone)]
@@ -75,21 +58,15 @@ pub struct Session {
     interrupt: Arc<AtomicBool>,
 }
 
-/// One parsed SQL statement.
-#[derive(Debug, Clone)]
-pub struct Query {
-    statement: Statement,
-}
-
 impl Session {
     /// Opens `traces` as one data set.
     pub fn open(traces: Vec<Trace>, options: SessionOptions) -> Result<Session, Error> {
         let runtime = Background::start()?;
-        let mut context = context(&options)?;
+        let mut context = engine::context(&options)?;
         let names = tables::trace_names(&traces);
         runtime.handle().block_on(tables::register(&context, &traces, &names))?;
         let tables = runtime.handle().block_on(tables::describe(&context))?;
-        let functions = function_names(&context);
+        let functions = engine::function_names(&context);
         if options.allow_files {
             context = context.enable_url_table();
         }
@@ -121,11 +98,7 @@ impl Session {
 
     /// Parses SQL of any number of statements, separated by semicolons.
     pub fn parse(&self, sql: &str) -> Result<Vec<Query>, Error> {
-        let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
-        let statements = parser.and_then(|mut parser| parser.parse_statements());
-        let statements =
-            statements.map_err(|error| diagnose::planning(&error, &self.all_names()))?;
-        Ok(statements.into_iter().map(|statement| Query { statement }).collect())
+        statement::parse(sql).map_err(|error| diagnose::planning(&error, sql, &self.all_names()))
     }
 
     /// Runs SQL of one statement.
@@ -142,9 +115,9 @@ impl Session {
 
     /// Starts a query. Rows come as they are asked for.
     pub fn run(&self, query: &Query) -> Result<Rows, Error> {
-        refuse_writes(&query.statement)?;
+        statement::refuse_writes(&query.statement)?;
         let runtime = self.runtime()?;
-        let wrong = |error| diagnose::planning(&error, &self.all_names());
+        let wrong = |error| diagnose::planning(&error, &query.sql, &self.all_names());
         let (stream, scans) = runtime.block_on(async {
             let state = self.context.state();
             let plan = state.statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
@@ -161,12 +134,7 @@ impl Session {
                 .map_err(|error| diagnose::running(&error))?;
             Ok::<_, Error>((stream, scans))
         })?;
-        let schema = plain_schema(&stream.schema());
-        let (sender, batches) = std::sync::mpsc::channel();
-        let room = Arc::new(Semaphore::new(BATCHES_AHEAD));
-        let task = runtime.spawn(send_all(stream, sender, room.clone()));
-        let interrupt = self.interrupt.clone();
-        Ok(Rows { schema, scans, batches, room, task, is_done: false, interrupt })
+        Ok(Rows::start(stream, scans, self.interrupt.clone(), &runtime))
     }
 
     /// Threads for the next query. Those of an interrupted one may be busy with it for long.
@@ -226,203 +194,4 @@ impl Session {
         columns.dedup();
         Names { tables, columns, functions: self.functions.clone() }
     }
-}
-
-/// The engine's threads. A query that was interrupted may not notice for long; nobody waits for it.
-struct Background(Option<Runtime>);
-
-impl Background {
-    fn start() -> Result<Background, Error> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("query").build();
-        runtime
-            .map(|runtime| Background(Some(runtime)))
-            .map_err(|error| Error::Run(format!("cannot start threads: {error}")))
-    }
-
-    fn handle(&self) -> &Handle {
-        self.0.as_ref().map(Runtime::handle).expect("there until dropped")
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// An engine whose results do not depend on timing; see `order.rs`.
-fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
-    let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema("ebrec", tables::PUBLIC)
-        .with_information_schema(true)
-        .with_target_partitions(options.partitions);
-    let settings = config.options_mut();
-    settings.sql_parser.collect_spans = true;
-    // A sort in parts that each go to temporary files runs out of memory where one part does not.
-    settings.optimizer.repartition_sorts = false;
-    settings.execution.enable_file_stream_work_stealing = false;
-    settings.optimizer.enable_round_robin_repartition = false;
-    settings.optimizer.repartition_aggregations = false;
-    settings.optimizer.repartition_joins = false;
-    settings.optimizer.repartition_windows = false;
-    settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
-    let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
-        .build_arc()
-        .map_err(|error| diagnose::running(&error))?;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(env)
-        .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(StableOrder))
-        .build();
-    Ok(SessionContext::new_with_state(state))
-}
-
-fn function_names(context: &SessionContext) -> Vec<String> {
-    let state = context.state();
-    let mut names: Vec<String> = state.scalar_functions().keys().cloned().collect();
-    names.extend(state.aggregate_functions().keys().cloned());
-    names.extend(state.window_functions().keys().cloned());
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Refuses by the first word what could do more than read; the plan is verified as well.
-fn refuse_writes(statement: &Statement) -> Result<(), Error> {
-    let refused = |text: String| {
-        let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
-        Err(Error::NotAllowed(word))
-    };
-    match statement {
-        Statement::Explain(explain) => refuse_writes(&explain.statement),
-        Statement::Statement(sql) => match sql.as_ref() {
-            SqlStatement::Query(_)
-            | SqlStatement::Explain { .. }
-            | SqlStatement::ExplainTable { .. }
-            | SqlStatement::ShowTables { .. }
-            | SqlStatement::ShowColumns { .. }
-            | SqlStatement::ShowFunctions { .. }
-            | SqlStatement::ShowVariable { .. } => Ok(()),
-            other => refused(other.to_string()),
-        },
-        other => refused(other.to_string()),
-    }
-}
-
-/// The rows of a query, in batches. The query runs on its own until it is some batches ahead.
-pub struct Rows {
-    schema: SchemaRef,
-    scans: Vec<(usize, String)>,
-    batches: Receiver<Message>,
-    /// How many batches more the query may send.
-    room: Arc<Semaphore>,
-    task: JoinHandle<()>,
-    is_done: bool,
-    interrupt: Arc<AtomicBool>,
-}
-
-/// What a running query sends.
-enum Message {
-    Batch(Result<RecordBatch, Error>),
-    /// All rows were sent: without it, a query that was cut off would look complete.
-    End,
-}
-
-/// Sends what `stream` yields until it ends, fails, or nobody listens.
-async fn send_all(
-    mut stream: SendableRecordBatchStream,
-    sender: Sender<Message>,
-    room: Arc<Semaphore>,
-) {
-    while let Some(batch) = stream.next().await {
-        let is_last = batch.is_err();
-        let batch = batch.map_err(|error| diagnose::running(&error));
-        let Ok(permit) = room.acquire().await else { return };
-        permit.forget();
-        if sender.send(Message::Batch(batch)).is_err() || is_last {
-            return;
-        }
-    }
-    // Whoever does not listen does not need to know.
-    let _ = sender.send(Message::End);
-}
-
-impl Rows {
-    /// Names and types of the columns. Text is always `Utf8`.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RecordBatch, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.is_done {
-            if self.interrupt.load(Ordering::Relaxed) {
-                self.is_done = true;
-                return Some(Err(Error::Interrupted));
-            }
-            // Not the runtime's clock: it stands still while all its threads are busy.
-            match self.batches.recv_timeout(INTERRUPT_CHECK) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Message::Batch(Ok(batch))) => {
-                    self.room.add_permits(1);
-                    return Some(plain_batch(&batch, &self.schema));
-                }
-                Ok(Message::Batch(Err(error))) => {
-                    self.is_done = true;
-                    return Some(Err(error));
-                }
-                Ok(Message::End) => self.is_done = true,
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.is_done = true;
-                    return Some(Err(Error::Run(
-                        "the query ended before all rows were there".into(),
-                    )));
-                }
-            }
-        }
-        None
-    }
-}
-
-impl Drop for Rows {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// One type for text whichever way the engine holds it.
-fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let ty = match field.data_type() {
-            DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-            DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-            DataType::Dictionary(_, values)
-                if matches!(**values, DataType::Utf8 | DataType::Utf8View) =>
-            {
-                DataType::Utf8
-            }
-            other => other.clone(),
-        };
-        Field::new(field.name(), ty, true)
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-    let batch = columns.collect::<Result<Vec<_>, _>>().and_then(|columns| {
-        let options =
-            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(schema.clone(), columns, &options)
-    });
-    batch.map_err(|error| Error::Run(error.to_string()))
 }

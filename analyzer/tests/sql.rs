@@ -273,13 +273,58 @@ fn mistakes_are_explained_where_they_are() {
     );
     check(
         "SELECT count(* FROM syscalls",
-        "SQL syntax: expected: ), found: FROM at line 1, column 16",
+        "SQL syntax: expected ), found FROM at line 1, column 16",
         Some((1, 16, 4)),
+    );
+    check(
+        "SELEC 1",
+        r#"SQL syntax: expected an SQL statement, found SELEC at line 1, column 1; did you mean "SELECT"?"#,
+        Some((1, 1, 5)),
+    );
+    check(
+        "SELECT\n 1 +\n",
+        "SQL syntax: expected an expression, found the end at line 2, column 5",
+        Some((2, 5, 1)),
     );
     check(
         "SELECT comm",
         r#"no column "comm" without a FROM clause at line 1, column 8"#,
         Some((1, 8, 4)),
+    );
+    check(
+        "SELECT x.comm FROM syscalls",
+        r#"no table "x" in the FROM clause at line 1, column 8"#,
+        Some((1, 8, 6)),
+    );
+    check(
+        "SELECT * FROM syscalls WHERE pid = 'x'",
+        "'x' is not a value of type int32 at line 1, column 36",
+        Some((1, 36, 3)),
+    );
+    check(
+        "SELECT * FROM syscalls WHERE ts > 'soon'",
+        "'soon' is not a timestamp: timestamp must contain at least 10 characters at line 1, column 35",
+        Some((1, 35, 6)),
+    );
+    check(
+        "SELECT pid, count(*) FROM syscalls",
+        r#"column "pid" must be in GROUP BY or in an aggregate function at line 1, column 8"#,
+        Some((1, 8, 3)),
+    );
+    check(
+        "SELECT hex(comm, 2) FROM syscalls",
+        r#"no function hex(text, int64) at line 1, column 8; did you mean "hex(n)"?"#,
+        Some((1, 8, 3)),
+    );
+    check(
+        "SELECT sum(comm) FROM syscalls",
+        "no function sum(text) at line 1, column 8",
+        Some((1, 8, 3)),
+    );
+    check(
+        "SELECT * FROM syscalls ORDER BY zebra",
+        r#"no column "zebra" at line 1, column 33"#,
+        Some((1, 33, 5)),
     );
     check("", "there is no SQL", None);
 }

@@ -7,8 +7,15 @@ use clap_complete::Shell;
 
 use crate::output;
 
-/// Options of `completions`.
+const EXAMPLES: &str = "\
+Examples:
+  source <(ebrec completions bash)
+  ebrec completions zsh > ~/.zfunc/_ebrec
+  ebrec completions fish > ~/.config/fish/completions/ebrec.fish";
+
+/// Print a completion script for a shell
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// The shell
     shell: Shell,

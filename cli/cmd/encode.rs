@@ -9,33 +9,45 @@ use schema::human;
 use store::{Encoded, Folder, encode};
 
 use crate::output;
-use crate::traces;
+use crate::traces::{self, Traces};
 
-/// Turn what was recorded and not yet encoded into Parquet.
+const EXAMPLES: &str = "\
+Examples:
+  ebrec record --encode later -- make && ebrec encode
+  ebrec encode crashed/          after the recorder was killed";
+
+/// Turn what was recorded and not yet encoded into Parquet
 ///
-/// That is what `record --encode later` leaves, or a recorder that died. Encoding the same spool
-/// again gives the same bytes. A spool that is encoded is removed, as while recording.
+/// While recording, events go to spools: files of raw records, which become Parquet when a segment
+/// ends. Spools are left by `record --encode later`, and by a recorder that died. The other commands
+/// read them too, but encode them anew each time. A spool that is encoded is removed. Encoding the
+/// same spool again gives the same bytes.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The trace; otherwise that of -t
+    /// Trace to read; the same as -t
+    #[arg(value_name = "FOLDER", conflicts_with = "traces")]
     trace: Option<PathBuf>,
 
-    /// Encode kept spools too whose segments are encoded already
+    #[command(flatten)]
+    traces: Traces,
+
+    /// Also encode the spools that `record --keep-spool` kept
     #[arg(long)]
     again: bool,
 
-    /// Leave the spools where they are
+    /// Do not remove the spools
     #[arg(long)]
     keep_spool: bool,
 
-    /// Write to another folder, which becomes a trace
-    #[arg(short, long, value_name = "DIR")]
+    /// Write to another folder, which becomes a trace; nothing is removed
+    #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 }
 
 /// Encodes the spools of a trace.
-pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
-    let folder = Folder::open(traces::only(args.trace.as_ref(), paths)?)?;
+pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
+    let folder = Folder::open(traces::only(args.trace.as_ref(), &args.traces.paths(before))?)?;
     let manifest = folder.manifest()?;
     if folder.is_live() {
         bail!("{} is being recorded right now: stop that recording first", folder.path().display());

@@ -16,14 +16,28 @@ use serde_json::json;
 use store::Trace;
 use store::trace::Ending;
 
-use crate::output::{self, Column, moment};
+use crate::output::{self, Column, Long, moment};
 use crate::text;
+use crate::traces::Traces;
 
-/// Options of `info`.
+const EXAMPLES: &str = "\
+Examples:
+  ebrec info                     the trace in the folder `trace`
+  ebrec info /tmp/build --format json";
+
+/// Say what is in a trace, how complete it is and what recording it cost
+///
+/// Where and when it was recorded, how the recording ended, rows and bytes of each table. Only what
+/// files say about themselves is read, which is fast; `ebrec verify` reads everything.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The trace; otherwise that of -t
+    /// Trace to read; the same as -t
+    #[arg(value_name = "FOLDER", conflicts_with = "traces")]
     trace: Option<PathBuf>,
+
+    #[command(flatten)]
+    traces: Traces,
 
     /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -58,8 +72,8 @@ struct Cost {
 }
 
 /// Describes every trace.
-pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
-    let paths = args.trace.map_or_else(|| paths.to_vec(), |path| vec![path]);
+pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
+    let paths = args.trace.map_or_else(|| args.traces.paths(before), |path| vec![path]);
     let mut out = output::stdout();
     for (index, path) in paths.iter().enumerate() {
         // Its notes are part of the description here.
@@ -216,7 +230,7 @@ fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
         .collect();
     let total = |count: fn(&TableSize) -> u64| tables.iter().map(count).sum();
     rows.push(row("total", total(|table| table.rows), total(|table| table.bytes)));
-    Ok(output::write_table(&columns, &rows, output::terminal_width(), out)?)
+    Ok(output::write_table(&columns, &rows, Long::Cut, output::terminal_width(), out)?)
 }
 
 fn ending(trace: &Trace) -> &'static str {

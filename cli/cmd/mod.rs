@@ -23,11 +23,12 @@ use crate::args::{Cli, Verb};
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let traces = cli.traces;
+    let reads_none = || traces.refuse();
     match cli.verb {
         #[cfg(feature = "record")]
-        Verb::Record(args) => record::run(args),
+        Verb::Record(args) => reads_none().and_then(|()| record::run(args)),
         #[cfg(feature = "record")]
-        Verb::Doctor(args) => doctor::run(args),
+        Verb::Doctor(args) => reads_none().and_then(|()| doctor::run(args)),
         #[cfg(feature = "analyze")]
         Verb::Query(args) => query::run(args, &traces),
         #[cfg(feature = "analyze")]
@@ -35,7 +36,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Info(args) => info::run(args, &traces),
         Verb::Verify(args) => verify::run(args, &traces),
         Verb::Encode(args) => encode::run(args, &traces),
-        Verb::Schema(args) => schema::run(args),
-        Verb::Completions(args) => completions::run(args),
+        Verb::Schema(args) => reads_none().and_then(|()| schema::run(args)),
+        Verb::Completions(args) => reads_none().and_then(|()| completions::run(args)),
     }
 }

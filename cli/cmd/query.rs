@@ -12,24 +12,36 @@ use schema::human;
 
 use super::shell;
 use crate::output::{self, Format, Options, Written};
-use crate::{text, traces};
+use crate::text;
+use crate::traces::{self, Traces};
 
 /// Rows that a table shows unless told otherwise.
 const ROWS_MAX: usize = 1000;
 
-/// Query a trace with SQL.
+const EXAMPLES: &str = "\
+Examples:
+  ebrec query \"SELECT comm, count(*) FROM syscalls GROUP BY comm\"
+  ebrec query \"SELECT ts, path, error FROM files\" --format csv -o files.csv
+  ebrec query -t a -t b \"SELECT trace, count(*) FROM syscalls GROUP BY trace\"
+  ebrec query                    the interactive shell";
+
+/// Query a trace with SQL; without SQL, an interactive shell
 ///
-/// The tables are those of `ebrec schema`; SHOW TABLES and DESCRIBE work. Several statements are
-/// separated by semicolons. Rows come in the order of the trace unless ORDER BY says otherwise, the
-/// same each time. Without SQL, a terminal gets an interactive shell; otherwise SQL is read from
-/// standard input.
+/// `ebrec schema` lists the tables; the SQL is that of DataFusion, much like PostgreSQL's. Statements
+/// are separated by semicolons. Without ORDER BY, rows come in the order of the trace, the same each
+/// time. Several traces (-t) are one data set: each table has a column `trace` then. Without SQL, a
+/// terminal gets an interactive shell; otherwise SQL is read from standard input.
 ///
-/// In tables, times are UTC, columns that end in _ns or _bytes are written with a unit, and `-` is
-/// NULL. What a terminal or a page would act on is escaped. In CSV a text that a spreadsheet would
-/// take for a formula gets an apostrophe in front.
+/// In tables, times are UTC, numbers of columns that end in _ns or _bytes get a unit, and `-` is
+/// NULL. Control characters are escaped on a terminal, in tables and in Markdown. In CSV a text that
+/// a spreadsheet would take for a formula gets an apostrophe in front.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The query; `-` reads it from standard input
+    #[command(flatten)]
+    traces: Traces,
+
+    /// The query, or `-` to read it from standard input
     #[arg(value_name = "SQL", conflicts_with = "file")]
     sql: Option<String>,
 
@@ -45,19 +57,19 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Let SQL read other files too: SELECT * FROM 'x.parquet'
+    /// Let SQL read any file that you can: SELECT * FROM 'x.parquet'
     #[arg(long)]
     allow_files: bool,
 
-    /// Most rows that a table shows; 0 for all
+    /// Most rows that --format table shows; 0 for all
     #[arg(long, value_name = "N", default_value_t = ROWS_MAX)]
     rows: usize,
 
-    /// Numbers as they are in tables, without units
+    /// In tables, write numbers as they are, without units
     #[arg(long)]
     raw: bool,
 
-    /// Memory of a query before it uses temporary files, in MiB
+    /// Memory that a query may use, in MiB; beyond it, sorts use temporary files
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: usize,
 }
@@ -71,7 +83,7 @@ pub struct Target {
 }
 
 /// Runs the queries, or the shell.
-pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
+pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
     let is_terminal = args.output.is_none() && io::stdout().is_terminal();
     let is_interactive = args.sql.is_none() && args.file.is_none() && io::stdin().is_terminal();
     if args.format.is_binary() && (is_terminal || is_interactive) {
@@ -82,7 +94,7 @@ pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
     let session_options =
         SessionOptions { allow_files: args.allow_files, memory_bytes, ..Default::default() };
     let interrupt = session_options.interrupt.clone();
-    let session = Session::open(traces::open(paths)?, session_options)?;
+    let session = Session::open(traces::open(&args.traces.paths(before))?, session_options)?;
     let options = Options {
         format: args.format,
         is_raw: args.raw,

@@ -1,7 +1,6 @@
 //! `ebrec replay`: the trace as a stream, in the order of time.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,14 +11,26 @@ use arrow::array::{Array, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
 
 use crate::output::{self, Format, Options, moment};
-use crate::{text, traces};
+use crate::text;
+use crate::traces::{self, Traces};
 
-/// Print the events of a trace in the order of time.
+const EXAMPLES: &str = "\
+Examples:
+  ebrec replay | less
+  ebrec replay --kind exec,exit --pid 1234
+  ebrec replay --speed 1 --from '2026-11-22 17:44:16'";
+
+/// Print the events of a trace in the order of time
 ///
-/// One line for each: time (UTC), thread, what happened, and `<seconds>` it took.
+/// One line for each: time (UTC), name and id of the thread, what happened, and `<seconds>` it took.
+/// An event is shown if it meets all conditions that are given.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// How fast: 1 as it happened, 10 ten times as fast, or `max`
+    #[command(flatten)]
+    traces: Traces,
+
+    /// How fast: 1 is as it happened, 10 is ten times as fast, `max` does not wait
     #[arg(long, default_value = "max", value_parser = parse_speed)]
     speed: Speed,
 
@@ -27,7 +38,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = LineFormat::Text)]
     format: LineFormat,
 
-    /// Only these kinds of event, such as syscall,exec (comma-separated)
+    /// Only these kinds of event, separated by commas, such as syscall,exec
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     kind: Vec<String>,
 
@@ -36,14 +47,14 @@ pub struct Args {
     pid: Option<i32>,
 
     /// Only threads of this name
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     comm: Option<String>,
 
     /// Only from this time on, such as '2026-11-22 17:44:16.5' (UTC)
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
 
-    /// Only before this time
+    /// Only before this time (UTC)
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
 }
@@ -75,8 +86,9 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
 }
 
 /// Prints the events.
-pub fn run(args: Args, paths: &[PathBuf]) -> Result<ExitCode> {
-    let session = Session::open(traces::open(paths)?, SessionOptions::default())?;
+pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
+    let session =
+        Session::open(traces::open(&args.traces.paths(before))?, SessionOptions::default())?;
     let sql = format!("SELECT * FROM events{} ORDER BY ts", filter(&args));
     let mut rows = session.sql(&sql)?;
     let schema = rows.schema().clone();

@@ -7,19 +7,31 @@ use anyhow::{Result, bail};
 use schema::docs;
 use serde_json::json;
 
-use crate::output::{self, Column, write_wrapped};
+use crate::output::{self, Column, Long, write_table};
 
-/// Options of `schema`.
+const EXAMPLES: &str = "\
+Examples:
+  ebrec schema                   all tables and views
+  ebrec schema syscalls          the columns of one
+  ebrec schema --format markdown > schema.md";
+
+/// Describe tables, columns and functions
+///
+/// Every trace has the same tables; those of a source that was not recorded are empty. The column
+/// `source` says which source of `ebrec record` fills a table: `always` stands for every recording,
+/// `view` for a query over other tables.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// Describe the columns of this table or view
+    #[arg(value_name = "TABLE")]
     table: Option<String>,
 
     /// Format of the description
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 
-    /// List the functions that SQL has on top of the usual ones
+    /// List the functions that ebrec adds to SQL
     #[cfg(feature = "analyze")]
     #[arg(long, conflicts_with = "table")]
     functions: bool,
@@ -66,21 +78,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
         }
         Format::Table => {
             let columns =
-                [Column::text("table"), Column::text("source"), Column::text("one row per")];
+                [Column::whole("table"), Column::whole("source"), Column::text("one row per")];
             let about = |item: &Item| {
-                item.doc
-                    .trim_start_matches("One row per ")
-                    .split(". ")
-                    .next()
-                    .unwrap_or("")
-                    .trim_end_matches('.')
-                    .to_string()
+                let doc = item.doc.trim_start_matches("One row per ");
+                let first = doc.split_inclusive(". ").next().unwrap_or(doc).trim_end();
+                match first.ends_with("...") {
+                    true => first.to_string(),
+                    false => first.trim_end_matches('.').to_string(),
+                }
             };
             let rows: Vec<_> = items
                 .iter()
                 .map(|item| vec![item.name.clone(), item.source.clone(), about(item)])
                 .collect();
-            write_wrapped(&columns, &rows, output::terminal_width(), &mut *out)?;
+            write_table(&columns, &rows, Long::Wrapped, output::terminal_width(), &mut *out)?;
         }
         Format::Json => {
             let items: Vec<_> = items.iter().map(to_json).collect();
@@ -137,9 +148,9 @@ fn items() -> Vec<Item> {
 
 fn print_columns(item: &Item, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}: {}\n", item.name, item.doc)?;
-    let columns = [Column::text("column"), Column::text("type"), Column::text("meaning")];
+    let columns = [Column::whole("column"), Column::whole("type"), Column::text("meaning")];
     let rows: Vec<Vec<String>> = item.columns.iter().map(|column| column.to_vec()).collect();
-    Ok(write_wrapped(&columns, &rows, output::terminal_width(), out)?)
+    Ok(write_table(&columns, &rows, Long::Wrapped, output::terminal_width(), out)?)
 }
 
 fn to_json(item: &Item) -> serde_json::Value {

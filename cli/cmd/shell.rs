@@ -15,7 +15,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Editor, Helper, Hinter};
 
 use super::query::{Target, run_all};
-use crate::output::{Column, stdout, terminal_width, write_wrapped};
+use crate::output::{Column, Long, stdout, terminal_width, write_table};
 use crate::text;
 
 const HELP: &str = "\
@@ -149,22 +149,22 @@ fn enter(session: &Session, line: &str, target: &mut Target) -> Result<()> {
 }
 
 fn tables(session: &Session) -> Result<()> {
-    let columns = [Column::text("table"), Column::text("about")];
+    let columns = [Column::whole("table"), Column::text("about")];
     let rows: Vec<Vec<String>> =
         session.tables().iter().map(|table| vec![table.name.clone(), table.doc.clone()]).collect();
-    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
+    Ok(write_table(&columns, &rows, Long::Wrapped, terminal_width(), &mut *stdout())?)
 }
 
 fn columns(session: &Session, name: &str) -> Result<()> {
     let Some(table) = session.tables().iter().find(|table| table.name == name) else {
         anyhow::bail!("no table \"{name}\"; \\d lists them");
     };
-    let columns = [Column::text("column"), Column::text("type"), Column::text("meaning")];
+    let columns = [Column::whole("column"), Column::whole("type"), Column::text("meaning")];
     let row = |column: &analyzer::ColumnInfo| {
         vec![column.name.clone(), column.ty.clone(), column.doc.clone()]
     };
     let rows: Vec<Vec<String>> = table.columns.iter().map(row).collect();
-    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
+    Ok(write_table(&columns, &rows, Long::Wrapped, terminal_width(), &mut *stdout())?)
 }
 
 fn functions() -> Result<()> {
@@ -173,7 +173,7 @@ fn functions() -> Result<()> {
         .iter()
         .map(|function| vec![function.usage.into(), function.doc.into()])
         .collect();
-    Ok(write_wrapped(&columns, &rows, terminal_width(), &mut *stdout())?)
+    Ok(write_table(&columns, &rows, Long::Wrapped, terminal_width(), &mut *stdout())?)
 }
 
 /// In the folder for what programs remember between runs.

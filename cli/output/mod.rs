@@ -13,7 +13,7 @@ mod moment;
 #[cfg(feature = "analyze")]
 mod table;
 
-pub use grid::{Column, write_table, write_wrapped};
+pub use grid::{Column, Long, write_table};
 pub use moment::moment;
 #[cfg(feature = "analyze")]
 pub use rows::{Format, Options, Written, write};

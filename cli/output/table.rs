@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::cell::{self, Style};
-use super::grid::{self, Column};
+use super::grid::{self, Column, Long};
 use super::rows::{Batches, Options, Written};
 use crate::text;
 
@@ -35,13 +35,13 @@ pub fn write(
         written.left_off += batch.num_rows() - shown;
         waiting.extend(cells(&batch.slice(0, shown), &styles)?);
         if waiting.len() >= ROWS_AT_ONCE {
-            grid::write_rows(&columns, &waiting, before, options.width, out)?;
+            grid::write_more(&columns, &waiting, before, Long::Cut, options.width, out)?;
             before = written.rows;
             waiting.clear();
         }
     }
     if before == 0 || !waiting.is_empty() {
-        grid::write_rows(&columns, &waiting, before, options.width, out)?;
+        grid::write_more(&columns, &waiting, before, Long::Cut, options.width, out)?;
     }
     Ok(written)
 }
@@ -56,7 +56,7 @@ pub fn write_markdown(
     let (columns, styles) = layout(schema, options);
     let names: Vec<String> = columns.iter().map(|column| text::markdown(&column.name)).collect();
     let rules: Vec<&str> =
-        columns.iter().map(|column| if column.is_number { "---:" } else { "---" }).collect();
+        columns.iter().map(|column| if column.is_right { "---:" } else { "---" }).collect();
     writeln!(out, "| {} |\n|{}|", names.join(" | "), rules.join("|"))?;
     let mut written = Written::default();
     for batch in rows {
@@ -75,7 +75,8 @@ fn layout(schema: &SchemaRef, options: &Options) -> (Vec<Column>, Vec<Style>) {
     let columns = schema.fields().iter().zip(&styles);
     let columns = columns.map(|(field, style)| Column {
         name: text::escape(field.name()).into_owned(),
-        is_number: style.is_number(),
+        is_right: style.is_number(),
+        is_whole: *style != Style::Text,
     });
     (columns.collect(), styles)
 }

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::human;
+use schema::human;
 
 /// A function from a whole number to text.
 #[derive(Debug, PartialEq, Eq, Hash)]

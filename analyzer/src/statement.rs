@@ -1,0 +1,48 @@
+//! Parses SQL, and refuses what does more than read.
+
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+
+use crate::error::Error;
+
+/// One parsed SQL statement.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub(crate) statement: Statement,
+    /// All the SQL that it was written in, in which errors have their places.
+    pub(crate) sql: Arc<str>,
+}
+
+/// The statements of `sql`, which semicolons separate.
+pub fn parse(sql: &str) -> Result<Vec<Query>, DataFusionError> {
+    let mut parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?;
+    let sql: Arc<str> = sql.into();
+    let statements = parser.parse_statements()?.into_iter();
+    Ok(statements.map(|statement| Query { statement, sql: sql.clone() }).collect())
+}
+
+/// Refuses by the first word what could do more than read; the plan is verified as well.
+pub fn refuse_writes(statement: &Statement) -> Result<(), Error> {
+    let refused = |text: String| {
+        let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+        Err(Error::NotAllowed(word))
+    };
+    match statement {
+        Statement::Explain(explain) => refuse_writes(&explain.statement),
+        Statement::Statement(sql) => match sql.as_ref() {
+            SqlStatement::Query(_)
+            | SqlStatement::Explain { .. }
+            | SqlStatement::ExplainTable { .. }
+            | SqlStatement::ShowTables { .. }
+            | SqlStatement::ShowColumns { .. }
+            | SqlStatement::ShowFunctions { .. }
+            | SqlStatement::ShowVariable { .. } => Ok(()),
+            other => refused(other.to_string()),
+        },
+        other => refused(other.to_string()),
+    }
+}
