@@ -9,6 +9,7 @@ use recorder::doctor::{State, examine};
 /// Loads the kernel side and takes it out again; records nothing. The exit code is 1 if recording
 /// does not work.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = "Example:\n  sudo ebrec doctor && sudo ebrec record -d 60s")]
 pub struct Args {}
 
 /// Prints what was found, what is missing and what to do about it.

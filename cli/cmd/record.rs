@@ -14,19 +14,23 @@ use recorder::{
 };
 use schema::Stream;
 
+const EXAMPLES: &str = "\
+Examples:
+  ebrec record -- make -j8            a command and all it starts
+  ebrec record -d 60s -o trace/       the machine for a minute
+  ebrec record -p 1234 -s syscalls    the system calls of a process and its children
+  ebrec record -s light --keep 1h     a flight recorder: the last hour";
+
 /// Record what this machine, some processes or a command do
 ///
 /// Without a filter the whole machine is recorded, except ebrec itself. Filters combine. The
 /// recording ends when COMMAND ends, after --duration, or with Ctrl-C; the trace is complete then,
 /// and readable all the time before.
 ///
-/// Examples:
-///   ebrec record -- make -j8                    a command and all it starts
-///   ebrec record -d 60s -o trace/               the machine for a minute
-///   ebrec record -p 1234 -s syscalls            the system calls of a process and its children
-///   ebrec record -s light --keep 1h             a flight recorder: the last hour
+/// The exit code is that of COMMAND, or 128 and the number of the signal that ended it; 2 when the
+/// recording could not be made.
 #[derive(clap::Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// Folder of the trace; it must not exist
     #[arg(short, long, value_name = "FOLDER", default_value = "trace")]
@@ -107,7 +111,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let summary = recorder::record(&options, &mut |progress| show(&bar, progress))?;
     bar.finish_and_clear();
     // Whoever gave up reading standard error does not change how the recording went.
-    let _ = report(&mut std::io::stderr().lock(), &options.output, &summary, quiet);
+    let _ = report(&mut std::io::stderr().lock(), &options, &summary, quiet);
     if summary.disk_full {
         return Ok(ExitCode::from(2));
     }
@@ -214,10 +218,11 @@ fn show(bar: &ProgressBar, progress: &Progress) {
 
 fn report(
     out: &mut impl Write,
-    trace: &Path,
+    options: &Options,
     summary: &Summary,
     quiet: bool,
 ) -> std::io::Result<()> {
+    let trace = options.output.as_path();
     for note in &summary.notes {
         writeln!(out, "ebrec: note: {}", crate::text::escape(note))?;
     }
@@ -255,6 +260,7 @@ fn report(
             summary.segments_dropped, summary.segments
         )?;
     }
+    let table = if options.sources.has(Stream::Syscalls) { "syscalls" } else { "process_events" };
     let option = if trace == Path::new("trace") {
         String::new()
     } else {
@@ -265,7 +271,7 @@ fn report(
         writeln!(out, "       ebrec{option} replay | less")?;
         writeln!(
             out,
-            "       ebrec{option} query \"SELECT comm, count(*) FROM process_events GROUP BY comm ORDER BY 2 DESC\""
+            "       ebrec{option} query \"SELECT comm, count(*) FROM {table} GROUP BY comm ORDER BY 2 DESC\""
         )?;
     }
     Ok(())
