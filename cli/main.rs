@@ -9,8 +9,8 @@ mod traces;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::args::Cli;
 
@@ -52,18 +52,44 @@ fn usage(error: &clap::Error) -> ExitCode {
             let _ = error.print();
         }
         _ => {
-            let text = error.to_string();
-            let first: Vec<&str> =
-                text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-            let sentence = first.join(" ");
-            fail(&format!("{}; see `ebrec help`", sentence.trim_start_matches("error: ")));
+            let verb = verb().map(|verb| format!(" {verb}")).unwrap_or_default();
+            fail(&format!("{}; see `ebrec help{verb}`", usage_sentence(&error.to_string())));
         }
     }
     ExitCode::from(2)
+}
+
+/// The first paragraph of what the parser of arguments says, and its tips.
+fn usage_sentence(text: &str) -> String {
+    let first: Vec<&str> =
+        text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let mut sentence = first.join(" ").trim_start_matches("error: ").to_string();
+    for tip in text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")) {
+        sentence = format!("{sentence}; {tip}");
+    }
+    sentence
+}
+
+/// The verb of arguments that could not be parsed, if they have one.
+fn verb() -> Option<String> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches().ok()?;
+    matches.subcommand_name().map(str::to_string)
 }
 
 /// Names and paths in an error may come from a trace: what a terminal would obey is escaped.
 fn fail(message: &str) {
     let lines: Vec<String> = message.lines().map(|line| text::escape(line).into_owned()).collect();
     eprintln!("ebrec: {}", lines.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::usage_sentence;
+
+    #[test]
+    fn tips_are_part_of_the_sentence() {
+        let check = |text, expected| assert_eq!(usage_sentence(text), expected);
+        check("error: no\n  [possible values: a]\n\nUsage: x\n", "no [possible values: a]");
+        check("error: no 'b'\n\n  tip: try 'c'\n\nUsage: x\n", "no 'b'; try 'c'");
+    }
 }

@@ -1,7 +1,7 @@
 //! Turns errors of the SQL engine into one sentence with a place and, for a misspelt name, the
 //! name that was probably meant.
 
-use datafusion::common::{Diagnostic, SchemaError};
+use datafusion::common::{Column, Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 
 use crate::error::Error;
@@ -11,6 +11,12 @@ use crate::place::Place;
 
 /// What a statement can begin with.
 const VERBS: [&str; 6] = ["SELECT", "WITH", "VALUES", "EXPLAIN", "DESCRIBE", "SHOW"];
+
+/// Columns that are listed when none is like the one that there is not.
+const COLUMNS_LISTED: usize = 12;
+
+/// How the names of files end that SQL could read.
+const FILE_ENDINGS: [&str; 5] = [".parquet", ".csv", ".json", ".ndjson", ".arrow"];
 
 /// The error for people, for an error that came up while SQL was parsed or planned.
 pub fn planning(error: &DataFusionError, text: &str, names: &Names) -> Error {
@@ -36,7 +42,7 @@ pub fn planning(error: &DataFusionError, text: &str, names: &Names) -> Error {
             }
             let told = plan_message(&message, names);
             let place = place.or_else(|| Place::of_word(text, &told.about?));
-            sql(told.message, place, told.meant)
+            sql(told.message, place, told.hint)
         }
     }
 }
@@ -71,15 +77,16 @@ fn is_refused(text: &str) -> bool {
         .any(|known| text.contains(known))
 }
 
-fn sql(message: String, place: Option<Place>, suggestion: Option<String>) -> Error {
+/// What goes behind the place when a name was probably meant.
+fn did_you_mean(name: &str) -> String {
+    format!("did you mean \"{name}\"?")
+}
+
+fn sql(message: String, place: Option<Place>, hint: Option<String>) -> Error {
     let place_text = place.map(|place| format!(" at line {}, column {}", place.line, place.column));
-    let suggestion = suggestion.map(|name| format!("; did you mean \"{name}\"?"));
+    let hint = hint.map(|hint| format!("; {hint}"));
     Error::Sql {
-        message: format!(
-            "{message}{}{}",
-            place_text.unwrap_or_default(),
-            suggestion.unwrap_or_default()
-        ),
+        message: format!("{message}{}{}", place_text.unwrap_or_default(), hint.unwrap_or_default()),
         place,
     }
 }
@@ -108,7 +115,7 @@ fn parse_error(message: &str, text: &str) -> Error {
     sql(
         format!("SQL syntax: expected {expected}, found {found}"),
         place.map(|place| Place { width, ..place }),
-        meant.and_then(|found| closest(found, VERBS.into_iter())),
+        meant.and_then(|found| closest(found, VERBS.into_iter())).map(|verb| did_you_mean(&verb)),
     )
 }
 
@@ -128,17 +135,31 @@ fn schema_error(error: &SchemaError, place: Option<Place>, text: &str, names: &N
             if valid_fields.is_empty() && names.columns.contains(name) {
                 return sql(format!("no column \"{name}\" without a FROM clause"), place, None);
             }
-            let valid = valid_fields.iter().map(|column| column.name.as_str());
             let Some(table) = field.relation.as_ref().map(|relation| relation.table()) else {
-                return sql(format!("no column \"{name}\""), place, closest(name, valid));
+                let valid: Vec<&str> =
+                    valid_fields.iter().map(|column| column.name.as_str()).collect();
+                return sql(
+                    format!("no column \"{name}\""),
+                    place,
+                    column_hint(name, &valid, place, text),
+                );
             };
             let known =
                 valid_fields.iter().filter_map(|column| Some(column.relation.as_ref()?.table()));
             if !known.clone().any(|known| known == table) {
-                let meant = closest(table, known);
+                let meant = closest(table, known).map(|known| did_you_mean(&known));
                 return sql(format!("no table \"{table}\" in the FROM clause"), place, meant);
             }
-            sql(format!("no column \"{name}\" in {table}"), place, closest(name, valid))
+            let is_of_table = |column: &&Column| {
+                column.relation.as_ref().is_some_and(|relation| relation.table() == table)
+            };
+            let valid: Vec<&str> = valid_fields
+                .iter()
+                .filter(is_of_table)
+                .map(|column| column.name.as_str())
+                .collect();
+            let hint = column_hint(name, &valid, place, text);
+            sql(format!("no column \"{name}\" in {table}"), place, hint)
         }
         SchemaError::AmbiguousReference { field } => sql(
             format!("column \"{}\" is in several tables; write table.{}", field.name, field.name),
@@ -149,13 +170,50 @@ fn schema_error(error: &SchemaError, place: Option<Place>, text: &str, names: &N
     }
 }
 
+/// What to do about a column that is not among the `valid` ones: it was misspelt, or it is a text
+/// that lacks its quotes.
+fn column_hint(name: &str, valid: &[&str], place: Option<Place>, text: &str) -> Option<String> {
+    let before = place.map(|place| place.before(text)).unwrap_or_default();
+    let at = &text[before.len()..];
+    let is_quoted = place.is_some() && (before.ends_with('"') || at.starts_with('"'));
+    let before = before.trim_end_matches('"').trim_end().to_lowercase();
+    let is_compared = before.ends_with(['=', '<', '>'])
+        || before.ends_with("like")
+        || before.strip_suffix('(').is_some_and(|before| before.trim_end().ends_with(" in"));
+    let quotes = || Some(format!("text needs single quotes: '{name}'"));
+    if is_quoted && is_compared {
+        return quotes();
+    }
+    if let Some(meant) = closest(name, valid.iter().copied()) {
+        return Some(did_you_mean(&meant));
+    }
+    if is_quoted || is_compared {
+        return quotes();
+    }
+    let mut listed: Vec<&str> = Vec::new();
+    for name in valid {
+        if !listed.contains(name) {
+            listed.push(name);
+        }
+    }
+    let more = if listed.len() > COLUMNS_LISTED { ", ..." } else { "" };
+    listed.truncate(COLUMNS_LISTED);
+    (!listed.is_empty()).then(|| format!("the columns are {}{more}", listed.join(", ")))
+}
+
+/// Whether the name of a table looks like that of a file.
+fn is_file_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.contains('/') || FILE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
 /// What an error says.
 struct Told {
     message: String,
     /// The word of the SQL that it is about.
     about: Option<String>,
-    /// The name that was probably meant.
-    meant: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
 }
 
 fn plan_message(text: &str, names: &Names) -> Told {
@@ -164,17 +222,23 @@ fn plan_message(text: &str, names: &Names) -> Told {
         let table = table.strip_prefix("ebrec.").unwrap_or(table);
         let table = table.strip_prefix("public.").unwrap_or(table);
         let last = table.rsplit('.').next().unwrap_or(table);
+        let hint = if is_file_name(table) && !names.are_files_allowed {
+            Some("query reads only the trace, and --allow-files allows other files".to_string())
+        } else {
+            closest(last, names.tables.iter().map(String::as_str)).map(|name| did_you_mean(&name))
+        };
         return Told {
             message: format!("no table \"{table}\""),
             about: Some(table.to_string()),
-            meant: closest(last, names.tables.iter().map(String::as_str)),
+            hint,
         };
     }
     if let Some(function) = between(text, "Invalid function '", "'") {
         return Told {
             message: format!("no function \"{function}\""),
             about: Some(function.to_string()),
-            meant: closest(function, names.functions.iter().map(String::as_str)),
+            hint: closest(function, names.functions.iter().map(String::as_str))
+                .map(|name| did_you_mean(&name)),
         };
     }
     reworded(text)
@@ -182,7 +246,7 @@ fn plan_message(text: &str, names: &Names) -> Told {
 
 /// An error in the words of this program, where the engine's own would not be understood.
 fn reworded(text: &str) -> Told {
-    let told = |message: String, about: String| Told { message, about: Some(about), meant: None };
+    let told = |message: String, about: String| Told { message, about: Some(about), hint: None };
     let text = strip_prefixes(text);
     if let Some((value, rest)) =
         text.strip_prefix("Cannot cast string '").and_then(|rest| rest.split_once("' to value of "))
@@ -217,10 +281,10 @@ fn reworded(text: &str) -> Told {
         return Told {
             message: format!("no function {call}"),
             about: Some(function.to_string()),
-            meant: own.map(|own| own.usage.to_string()),
+            hint: own.map(|own| did_you_mean(own.usage)),
         };
     }
-    Told { message: lower_first(&first_sentence(text)), about: None, meant: None }
+    Told { message: lower_first(&first_sentence(text)), about: None, hint: None }
 }
 
 /// The engine's names of types as `ebrec schema` writes them.

@@ -10,6 +10,8 @@ pub struct Names {
     pub columns: Vec<String>,
     /// Functions.
     pub functions: Vec<String>,
+    /// Whether files can be named as well.
+    pub are_files_allowed: bool,
 }
 
 /// The candidate that `name` was probably meant to be.

@@ -24,6 +24,18 @@ impl Place {
         found.next().is_none().then(|| Place::at(&sql[..start], word.chars().count().max(1)))
     }
 
+    /// The SQL before this place.
+    pub(crate) fn before<'a>(&self, sql: &'a str) -> &'a str {
+        let mut start = 0;
+        for line in sql.split_inclusive('\n').take(self.line.saturating_sub(1)) {
+            start += line.len();
+        }
+        let chars = sql[start..].chars();
+        // Places count characters.
+        let line: usize = chars.take(self.column.saturating_sub(1)).map(char::len_utf8).sum();
+        &sql[..start + line]
+    }
+
     /// Where `sql` ends.
     pub(crate) fn of_end(sql: &str) -> Place {
         Place::at(sql.trim_end(), 1)

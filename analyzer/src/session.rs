@@ -55,7 +55,18 @@ pub struct Session {
     names: Vec<String>,
     tables: Vec<TableInfo>,
     functions: Vec<String>,
+    are_files_allowed: bool,
     interrupt: Arc<AtomicBool>,
+}
+
+/// The tables and views that every trace has, by name.
+pub fn tables_of_any_trace() -> Result<Vec<TableInfo>, Error> {
+    let runtime = Background::start()?;
+    let context = engine::context(&SessionOptions::default())?;
+    runtime.handle().block_on(async {
+        tables::register_empty(&context).await?;
+        tables::describe(&context).await
+    })
 }
 
 impl Session {
@@ -77,6 +88,7 @@ impl Session {
             names,
             tables,
             functions,
+            are_files_allowed: options.allow_files,
             interrupt: options.interrupt,
         })
     }
@@ -192,6 +204,11 @@ impl Session {
             .collect();
         columns.sort();
         columns.dedup();
-        Names { tables, columns, functions: self.functions.clone() }
+        Names {
+            tables,
+            columns,
+            functions: self.functions.clone(),
+            are_files_allowed: self.are_files_allowed,
+        }
     }
 }

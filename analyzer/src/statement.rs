@@ -21,8 +21,19 @@ pub struct Query {
 pub fn parse(sql: &str) -> Result<Vec<Query>, DataFusionError> {
     let mut parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?;
     let sql: Arc<str> = sql.into();
-    let statements = parser.parse_statements()?.into_iter();
-    Ok(statements.map(|statement| Query { statement, sql: sql.clone() }).collect())
+    let statements = parser.parse_statements()?.into_iter().map(|statement| {
+        let is_list =
+            matches!(&statement, Statement::Statement(sql) if sql.to_string() == "SHOW TABLES");
+        if is_list { show_tables() } else { Ok(statement) }
+    });
+    statements.map(|statement| Ok(Query { statement: statement?, sql: sql.clone() })).collect()
+}
+
+/// `SHOW TABLES`: the engine's own has its internal tables too, in no order.
+fn show_tables() -> Result<Statement, DataFusionError> {
+    let sql = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
+               WHERE table_schema <> 'information_schema' ORDER BY table_schema, table_name";
+    DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?.parse_statement()
 }
 
 /// Refuses by the first word what could do more than read; the plan is verified as well.

@@ -62,14 +62,20 @@ pub async fn register(
     if let [trace] = traces {
         let arch = arch(trace);
         register_functions(context, arch)?;
-        return register_trace(context, trace, PUBLIC, &views).await;
+        return register_trace(context, Some(trace), PUBLIC, &views).await;
     }
     for (trace, name) in traces.iter().zip(names) {
-        register_trace(context, trace, name, &views).await?;
+        register_trace(context, Some(trace), name, &views).await?;
     }
     // A call of `syscall_text` that is written for all traces reads them as the first one's.
     register_functions(context, traces.first().map_or(Arch::X86_64, arch))?;
     register_unions(context, names).await
+}
+
+/// Registers the tables and views that every trace has, without rows.
+pub async fn register_empty(context: &SessionContext) -> Result<(), Error> {
+    register_functions(context, Arch::X86_64)?;
+    register_trace(context, None, PUBLIC, &views::all()).await
 }
 
 /// The architecture of a trace; what it does not say is taken for the most common one.
@@ -86,20 +92,21 @@ fn register_functions(context: &SessionContext, arch: Arch) -> Result<(), Error>
 
 async fn register_trace(
     context: &SessionContext,
-    trace: &Trace,
+    trace: Option<&Trace>,
     schema_name: &str,
     views: &[View],
 ) -> Result<(), Error> {
     let schema = sql_schema(context, schema_name)?;
     for table in schema::tables::TABLES {
         let columns = reading_schema(&schema::arrow::schema(table));
-        let provider = Arc::new(FilesTable::new(columns, trace.files(table.name)));
+        let provider =
+            Arc::new(FilesTable::new(columns, trace.map_or(&[], |trace| trace.files(table.name))));
         let name = files_name(table.name, views);
         schema.register_table(name, provider).map_err(|error| broken(table.name, error))?;
     }
     let mut state = context.state();
     state.config_mut().options_mut().catalog.default_schema = schema_name.to_string();
-    for function in functions::all(arch(trace)) {
+    for function in functions::all(trace.map_or(Arch::X86_64, arch)) {
         state.register_udf(function).map_err(|error| broken("functions", error))?;
     }
     let mut waiting: Vec<&View> = views.iter().collect();

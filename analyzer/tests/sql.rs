@@ -106,6 +106,18 @@ fn events_of_all_tables_are_lines_of_text() {
 }
 
 #[test]
+fn the_list_of_tables_is_sorted_and_has_only_those_of_the_trace() {
+    let (_folder, session) = small();
+    let listed: Vec<String> = rows(&session, "SHOW TABLES")
+        .iter()
+        .map(|row| row.split('|').nth(1).unwrap().to_string())
+        .collect();
+    let names: Vec<String> = session.tables().iter().map(|table| table.name.clone()).collect();
+    assert_eq!(listed, names);
+    assert_eq!(analyzer::tables_of_any_trace().unwrap(), session.tables());
+}
+
+#[test]
 fn views_document_the_columns_they_have() {
     let (_folder, session) = small();
     for view in analyzer::views() {
@@ -263,7 +275,7 @@ fn mistakes_are_explained_where_they_are() {
     );
     check(
         "SELECT s.zebra FROM syscalls s",
-        r#"no column "zebra" in s at line 1, column 8"#,
+        r#"no column "zebra" in s at line 1, column 8; the columns are ts, host, cpu, pid, tid, upid, comm, cgroup_id, duration_ns, ret, error, syscall, ..."#,
         Some((1, 8, 7)),
     );
     check(
@@ -323,8 +335,33 @@ fn mistakes_are_explained_where_they_are() {
     );
     check(
         "SELECT * FROM syscalls ORDER BY zebra",
-        r#"no column "zebra" at line 1, column 33"#,
+        r#"no column "zebra" at line 1, column 33; the columns are ts, host, cpu, pid, tid, upid, comm, cgroup_id, duration_ns, ret, error, syscall, ..."#,
         Some((1, 33, 5)),
+    );
+    check(
+        "SELECT 1 FROM clocks WHERE\n host = é",
+        r#"no column "é" at line 2, column 9; text needs single quotes: 'é'"#,
+        Some((2, 9, 1)),
+    );
+    check(
+        "SELECT 1 FROM syscalls WHERE comm = \"com\"",
+        r#"no column "com" at line 1, column 37; text needs single quotes: 'com'"#,
+        Some((1, 37, 5)),
+    );
+    check(
+        "SELECT 1 FROM syscalls WHERE syscall IN (openat)",
+        r#"no column "openat" at line 1, column 42; text needs single quotes: 'openat'"#,
+        Some((1, 42, 6)),
+    );
+    check(
+        "SELECT \"com\" FROM syscalls",
+        r#"no column "com" at line 1, column 8; did you mean "comm"?"#,
+        Some((1, 8, 5)),
+    );
+    check(
+        "SELECT * FROM 'o.parquet'",
+        r#"no table "o.parquet" at line 1, column 16; query reads only the trace, and --allow-files allows other files"#,
+        Some((1, 16, 9)),
     );
     check("", "there is no SQL", None);
 }

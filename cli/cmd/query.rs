@@ -62,7 +62,7 @@ pub struct Args {
     allow_files: bool,
 
     /// Most rows that --format table shows; 0 for all
-    #[arg(long, value_name = "N", default_value_t = ROWS_MAX)]
+    #[arg(long, value_name = "N", default_value_t = ROWS_MAX, value_parser = parse_count, allow_negative_numbers = true)]
     rows: usize,
 
     /// In tables, write numbers as they are, without units
@@ -70,8 +70,12 @@ pub struct Args {
     raw: bool,
 
     /// Memory that a query may use, in MiB; beyond it, sorts use temporary files
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = parse_count, allow_negative_numbers = true)]
     memory: usize,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number, such as 100".to_string())
 }
 
 /// Where the results of queries go.

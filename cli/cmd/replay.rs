@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use analyzer::{Session, SessionOptions};
 use anyhow::{Context, Result};
 use arrow::array::{Array, AsArray, Int32Array, RecordBatch, StringArray};
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use clap::builder::PossibleValuesParser;
+use schema::events::EVENTS;
 
 use crate::output::{self, Format, Options, moment};
 use crate::text;
@@ -31,7 +34,7 @@ pub struct Args {
     traces: Traces,
 
     /// How fast: 1 is as it happened, 10 is ten times as fast, `max` does not wait
-    #[arg(long, default_value = "max", value_parser = parse_speed)]
+    #[arg(long, default_value = "max", value_parser = parse_speed, allow_negative_numbers = true)]
     speed: Speed,
 
     /// Format of the lines
@@ -39,11 +42,11 @@ pub struct Args {
     format: LineFormat,
 
     /// Only these kinds of event, separated by commas, such as syscall,exec
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
     kind: Vec<String>,
 
     /// Only this process
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid, allow_negative_numbers = true)]
     pid: Option<i32>,
 
     /// Only threads of this name
@@ -51,11 +54,11 @@ pub struct Args {
     comm: Option<String>,
 
     /// Only from this time on, such as '2026-11-22 17:44:16.5' (UTC)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<String>,
 
     /// Only before this time (UTC)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<String>,
 }
 
@@ -81,8 +84,30 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
     match text.parse::<f64>() {
         _ if text == "max" => Ok(Speed::Max),
         Ok(times) if times.is_finite() && times > 0.0 => Ok(Speed::Times(times)),
-        _ => Err("a number above zero, or `max`".to_string()),
+        _ => Err("expected a number above zero, or `max`".to_string()),
     }
+}
+
+fn parse_pid(text: &str) -> Result<i32, String> {
+    let pid = text.parse().ok().filter(|pid| *pid >= 0);
+    pid.ok_or_else(|| "expected the number of a process, such as 1234".to_string())
+}
+
+/// The time stays text: SQL reads it in the same way.
+fn parse_time(text: &str) -> Result<String, String> {
+    match string_to_timestamp_nanos(text) {
+        Ok(_) => Ok(text.to_string()),
+        Err(_) => {
+            Err("expected a time in UTC, such as '2026-11-22 17:44:16.5' or '2026-11-22'"
+                .to_string())
+        }
+    }
+}
+
+/// The kinds that the view `events` can have.
+fn kinds() -> PossibleValuesParser {
+    let kinds = EVENTS.iter().filter(|event| event.table.is_some());
+    PossibleValuesParser::new(kinds.map(|event| event.name))
 }
 
 /// Prints the events.

@@ -53,7 +53,7 @@ struct Item {
     name: String,
     doc: String,
     source: String,
-    /// Name, type and meaning; views have no types before they meet a trace.
+    /// Name, type and meaning; without the SQL engine, views have no types.
     columns: Vec<[String; 3]>,
 }
 
@@ -65,12 +65,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
         functions(args.format, &mut *out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut items = items();
+    let mut items = items()?;
     if let Some(name) = &args.table {
-        items.retain(|item| item.name == *name);
-        if items.is_empty() {
-            bail!("no table \"{name}\"; `ebrec schema` lists them");
+        if !items.iter().any(|item| item.name == *name) {
+            bail!("no table \"{name}\"; {}", hint(name, &items));
         }
+        items.retain(|item| item.name == *name);
     }
     match args.format {
         Format::Table if args.table.is_some() => {
@@ -118,17 +118,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn items() -> Vec<Item> {
+/// What to do about the name of a table that there is not.
+fn hint(name: &str, items: &[Item]) -> String {
+    #[cfg(feature = "analyze")]
+    if let Some(meant) = analyzer::closest(name, items.iter().map(|item| item.name.as_str())) {
+        return format!("did you mean \"{meant}\"?");
+    }
+    // Without the SQL engine nothing is compared.
+    let _ = (name, items);
+    "`ebrec schema` lists them".to_string()
+}
+
+fn items() -> Result<Vec<Item>> {
     let mut items = Vec::new();
     #[cfg(feature = "analyze")]
-    for view in analyzer::views() {
-        let columns =
-            view.columns.into_iter().map(|(name, doc)| [name, String::new(), doc]).collect();
+    for view in analyzer::tables_of_any_trace()?.into_iter().filter(|table| table.is_view) {
+        let columns = view.columns.into_iter().map(|column| [column.name, column.ty, column.doc]);
         items.push(Item {
-            name: view.name.to_string(),
+            name: view.name,
             doc: view.doc,
             source: "view".to_string(),
-            columns,
+            columns: columns.collect(),
         });
     }
     for table in schema::tables::TABLES {
@@ -143,7 +153,7 @@ fn items() -> Vec<Item> {
         items.push(Item { name, doc: format!("One row per {}.", table.doc), source, columns });
     }
     items.sort_by(|a, b| a.name.cmp(&b.name));
-    items
+    Ok(items)
 }
 
 fn print_columns(item: &Item, out: &mut dyn Write) -> Result<()> {
@@ -167,9 +177,12 @@ fn functions(format: Format, out: &mut dyn Write) -> Result<()> {
     let functions = analyzer::FUNCTIONS;
     match format {
         Format::Table => {
-            for function in functions {
-                writeln!(out, "{}\n    {}", function.usage, function.doc)?;
-            }
+            let columns = [Column::text("function"), Column::text("returns")];
+            let rows: Vec<Vec<String>> = functions
+                .iter()
+                .map(|function| vec![function.usage.into(), function.doc.into()])
+                .collect();
+            write_table(&columns, &rows, Long::Wrapped, output::terminal_width(), out)?;
         }
         Format::Json => {
             let list: Vec<_> = functions

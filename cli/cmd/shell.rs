@@ -157,7 +157,11 @@ fn tables(session: &Session) -> Result<()> {
 
 fn columns(session: &Session, name: &str) -> Result<()> {
     let Some(table) = session.tables().iter().find(|table| table.name == name) else {
-        anyhow::bail!("no table \"{name}\"; \\d lists them");
+        let names = session.tables().iter().map(|table| table.name.as_str());
+        match analyzer::closest(name, names) {
+            Some(meant) => anyhow::bail!("no table \"{name}\"; did you mean \"{meant}\"?"),
+            None => anyhow::bail!("no table \"{name}\"; \\d lists them"),
+        }
     };
     let columns = [Column::whole("column"), Column::whole("type"), Column::text("meaning")];
     let row = |column: &analyzer::ColumnInfo| {
