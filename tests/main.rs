@@ -10,4 +10,5 @@ mod query;
 mod skip;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod synthetic;
+mod tidy;
 mod trace;

@@ -233,6 +233,28 @@ fn replay_prints_events_in_the_order_of_time() {
 }
 
 #[test]
+fn replay_refuses_what_no_event_can_meet() {
+    let folder = small();
+    let error = |args: &[&str]| ebrec(folder.path(), &[&["replay"], args].concat()).error();
+    let kind = error(&["--kind", "exce"]);
+    assert!(kind.contains("fork, thread_start, exec") && kind.contains("exists: 'exec'"), "{kind}");
+    assert_eq!(
+        error(&["--from", "yesterday"]),
+        "invalid value 'yesterday' for '--from <TIME>': expected a time in UTC, such as \
+         '2026-11-22 17:44:16.5' or '2026-11-22'; see `ebrec help replay`"
+    );
+    assert_eq!(
+        error(&["--speed", "-1"]),
+        "invalid value '-1' for '--speed <SPEED>': expected a number above zero, or `max`; \
+         see `ebrec help replay`"
+    );
+    let events = "SELECT DISTINCT kind FROM events";
+    for kind in ebrec(folder.path(), &["query", events, "--format", "csv"]).ok().lines().skip(1) {
+        assert!(!ebrec(folder.path(), &["replay", "--kind", kind]).ok().is_empty(), "{kind}");
+    }
+}
+
+#[test]
 fn several_traces_are_told_apart() {
     let folder = small();
     synthetic::small(&folder.path().join("other"));

@@ -127,6 +127,11 @@ fn schema_describes_tables_views_and_functions() {
     assert!(out(&["schema", "--format", "markdown"]).starts_with("# Tables"));
     let json: Value = serde_json::from_str(&out(&["schema", "files", "--format", "json"])).unwrap();
     assert_eq!(json["tables"][0]["source"], "view");
+    assert_eq!(json["tables"][0]["columns"][0]["type"], "timestamp");
+    assert_eq!(
+        ebrec(folder.path(), &["schema", "sycalls"]).error(),
+        "no table \"sycalls\"; did you mean \"syscalls\"?"
+    );
     assert_eq!(
         ebrec(folder.path(), &["schema", "x"]).error(),
         "no table \"x\"; `ebrec schema` lists them"
@@ -141,6 +146,12 @@ fn completions_and_usage() {
     assert!(
         error.starts_with("unrecognized subcommand 'qery'") && error.lines().count() == 1,
         "{error}"
+    );
+    assert!(error.contains("'query'"), "{error}");
+    assert_eq!(
+        ebrec(folder.path(), &["query", "--rows", "-1"]).error(),
+        "invalid value '-1' for '--rows <N>': expected a whole number, such as 100; \
+         see `ebrec help query`"
     );
     assert_eq!(
         ebrec(folder.path(), &["--version"]).ok(),

@@ -204,7 +204,17 @@ impl Folder {
     }
 
     /// Removes the files of a trace, the manifest last, so that it can be repeated if it fails.
+    ///
+    /// What is not of a trace is looked for first: then nothing is removed.
     fn clear(&self) -> Result<()> {
+        let files = [LOCK, RESERVE, MANIFEST_PARTIAL, MANIFEST];
+        let is_ours = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            files.contains(&name) || name == SPOOL || TABLES.iter().any(|table| table.name == name)
+        };
+        if !entries(&self.path)?.iter().all(is_ours) {
+            return Err(Error::NotReplaced { path: self.path.clone() });
+        }
         for segment in self.spools()? {
             self.remove_spool(segment)?;
         }
@@ -218,13 +228,7 @@ impl Folder {
             }
             fs::remove_dir(&folder).map_err(Error::io("remove", &folder))?;
         }
-        [LOCK, RESERVE, MANIFEST_PARTIAL, MANIFEST]
-            .iter()
-            .try_for_each(|name| remove_file(&self.path.join(name)))?;
-        match entries(&self.path)?.is_empty() {
-            true => Ok(()),
-            false => Err(Error::NotReplaced { path: self.path.clone() }),
-        }
+        files.iter().try_for_each(|name| remove_file(&self.path.join(name)))
     }
 }
 

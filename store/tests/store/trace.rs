@@ -122,9 +122,10 @@ fn only_a_trace_is_replaced_and_nothing_else_is_removed() {
     create(true).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
-    assert!(matches!(create(true), Err(Error::Exists { .. })));
+    assert!(matches!(create(true), Err(Error::NotReplaced { .. })));
     manifest(&folder, State::Finished);
-    assert!(matches!(create(true), Err(Error::Exists { .. })));
+    assert!(matches!(create(true), Err(Error::NotReplaced { .. })));
+    assert!(folder.manifest().is_ok(), "what is refused is left as it was");
     assert!(temp.path().join("trace/thesis.txt").exists());
 }
 

@@ -1,0 +1,44 @@
+#!/bin/bash
+# Records the data sets again, as root: scripts/datasets.sh [EBREC]
+#
+# Each folder of datasets/ has a workload (run.sh or run.py), what was recorded of it (trace/, with the
+# spool that everything else is made from), the first lines of its replay (replay.txt) and what is
+# true of it (about.md). The workload runs in a control group and a folder of its own, so that nothing
+# of this machine but its name, kernel and CPUs gets into the trace. Numbers in about.md and in
+# tests/datasets.rs that depend on the run (the port, times) are checked by the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ebrec=$(realpath "${1:-target/release/ebrec}")
+datasets=$PWD/datasets
+hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+[ -n "$hierarchy" ] || { echo "datasets.sh: the unified hierarchy of control groups is not mounted" >&2; exit 2; }
+
+work=/tmp/datasets
+group=$hierarchy/datasets
+mkdir "$work" "$group"
+trap 'rm -rf "$work"; rmdir "$group"' EXIT
+cp "$ebrec" "$work/ebrec"
+
+for name in script server threads; do
+	cp "$datasets/$name"/run.* "$work/"
+	case $name in
+	script) command=(/bin/sh run.sh) code=7 ;;
+	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
+	esac
+	rm -rf "${datasets:?}/$name/trace" "$work/trace"
+	# In a shell that moves to the control group, and is gone before the next recording.
+	ended=0
+	(
+		echo "$BASHPID" > "$group/cgroup.procs"
+		cd "$work"
+		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q --encode later -- "${command[@]}"
+	) || ended=$?
+	[ "$ended" = "$code" ] || { echo "datasets.sh: $name ended with $ended" >&2; exit 1; }
+	rm -f "$work/trace/.lock" "$work"/run.*
+	cp -r "$work/trace" "$datasets/$name/trace"
+	"$ebrec" -t "$datasets/$name/trace" verify | tail -1
+	lines=$("$ebrec" -t "$datasets/$name/trace" replay)
+	head -40 <<< "$lines" > "$datasets/$name/replay.txt"
+	rm -f "$datasets/$name/trace/.lock"
+	du -sh "$datasets/$name"
+done

@@ -1,0 +1,157 @@
+#!/bin/bash
+# Records on kernels other than this one, and checks the numbers: scripts/kernels.sh [KERNEL ...]
+#
+# Boots Debian's cloud kernels (5.10, 6.1 and 7.2 unless told otherwise) under QEMU with nothing but
+# busybox and the static recorder, records a shell script with known counts on each, brings the trace
+# back and checks it here with `ebrec verify` and `ebrec query`. Not run by CI: it downloads kernels
+# and emulates a machine, which takes a minute or two each.
+#
+# Needs Debian's qemu-system-x86 cpio busybox-static kmod, and two builds:
+#   cargo build --release
+#   RUSTFLAGS='-C target-feature=+crt-static' cargo build --release -p ebrec \
+#       --no-default-features --features record --target x86_64-unknown-linux-gnu
+# Settings, from the environment:
+#   EBREC           reads the traces            (target/release/ebrec)
+#   EBREC_STATIC    records in the machine      (target/x86_64-unknown-linux-gnu/release/ebrec)
+#   XDG_CACHE_HOME  has the kernels, unpacked, in ebrec-vm/KERNEL      (~/.cache)
+#   KEEP            folder to leave the traces in, one for each kernel
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ebrec=${EBREC:-target/release/ebrec}
+static=${EBREC_STATIC:-target/x86_64-unknown-linux-gnu/release/ebrec}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ebrec-vm
+declare -A suites=([5.10]=bullseye [6.1]=bookworm [6.12]=bookworm-backports [7.2]=sid)
+# Seconds that a machine may take.
+patience=300
+
+fail() { echo "kernels.sh: $*" >&2; exit 1; }
+
+for program in "$ebrec" "$static"; do
+	[ -x "$program" ] || fail "there is no $program; the head of this script says how to build it"
+done
+for program in qemu-system-x86_64 cpio busybox modprobe; do
+	command -v $program >/dev/null || fail "$program is missing: apt-get install qemu-system-x86 cpio busybox-static kmod"
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Downloads the newest cloud kernel of a series with package lists of its own, so that those of this
+# machine stay as they are, and unpacks it.
+fetch() {
+	local kernel=$1 suite=${suites[$1]:-} lists=$work/apt-$1 mirror name part
+	[ -e "$cache/$kernel/ready" ] && return
+	[ -n "$suite" ] || fail "which suite of Debian has a kernel $kernel? (known: ${!suites[*]})"
+	mkdir -p "$lists"/{lists/partial,archives/partial,parts,packages,root}
+	mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources 2>/dev/null ||
+		echo http://deb.debian.org/debian)
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$lists/sources.list"
+	local options=(-q -o "Dir::Etc::sourcelist=$lists/sources.list" -o "Dir::Etc::sourceparts=$lists/parts"
+		-o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists" -o APT::Sandbox::User=root
+		-o Acquire::Check-Valid-Until=false)
+	apt-get "${options[@]}" update >/dev/null
+	apt-cache "${options[@]}" pkgnames linux- | sort -V > "$lists/names"
+	name=$(grep -E "^linux-image-${kernel//./\\.}[.0-9]*[-+].*cloud-amd64$" "$lists/names" | tail -1)
+	[ -n "$name" ] || fail "$suite has no cloud kernel $kernel"
+	# Newer kernels are split over several packages.
+	for part in image binary modules base; do
+		if grep -qx "linux-$part-${name#linux-image-}" "$lists/names"; then
+			(cd "$lists/packages" && apt-get "${options[@]}" download "linux-$part-${name#linux-image-}" >/dev/null)
+		fi
+	done
+	for part in "$lists"/packages/*.deb; do dpkg -x "$part" "$lists/root"; done
+	mkdir -p "$cache"
+	rm -rf "${cache:?}/$kernel"
+	mv "$lists/root" "$cache/$kernel"
+	touch "$cache/$kernel/ready"
+}
+
+# What is recorded: 23 children that end with 0, one with 5, 100 opens of a missing file; ends with 7.
+workload() {
+	cat <<- 'END'
+		#!/bin/busybox sh
+		i=0
+		while [ $i -lt 23 ]; do /bin/true $i; i=$((i + 1)); done
+		(exit 5)
+		i=0
+		while [ $i -lt 100 ]; do true < /nowhere/file; i=$((i + 1)); done 2>/dev/null
+		exit 7
+	END
+}
+
+# The first process: records, writes the trace to the second serial line, powers off.
+init() {
+	cat <<- 'END'
+		#!/bin/busybox sh
+		/bin/busybox --install -s /bin
+		export PATH=/bin HOME=/
+		mount -t proc none /proc
+		mount -t sysfs none /sys
+		mount -t devtmpfs none /dev
+		mount -t cgroup2 none /sys/fs/cgroup
+		cd /out
+		ebrec doctor
+		ebrec record --rotate 1s -- /bin/workload
+		echo "ended with $?"
+		stty raw -echo < /dev/ttyS1
+		tar cf /dev/ttyS1 trace
+		sync
+		poweroff -f
+	END
+}
+
+boot() { # KERNEL: leaves its trace in $work/KERNEL/trace and what it printed in $work/KERNEL/console
+	local kernel=$1 root=$work/$1/root image
+	mkdir -p "$root"/{bin,dev,proc,sys,out}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	cp "$static" "$root/bin/ebrec"
+	workload > "$root/bin/workload"
+	init > "$root/init"
+	chmod +x "$root/bin/workload" "$root/init"
+	(cd "$root" && find . | cpio -o -H newc --quiet --owner=0:0) > "$work/$kernel/initrd"
+	image=$(find "$cache/$kernel" -type f \( -path '*/boot/vmlinuz-*' -o -path '*/modules/*/vmlinuz' \) | head -1)
+	timeout "$patience" qemu-system-x86_64 -accel tcg,thread=multi -cpu qemu64 -smp 2 -m 1024 \
+		-nodefaults -display none -no-reboot -serial stdio -serial "file:$work/$kernel/out.tar" \
+		-kernel "$image" -initrd "$work/$kernel/initrd" \
+		-append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off" \
+		< /dev/null 2>&1 | tr -d '\r' > "$work/$kernel/console" || fail "kernel $kernel did not end in $patience s: $(tail -5 "$work/$kernel/console")"
+	tar xf "$work/$kernel/out.tar" -C "$work/$kernel" || fail "kernel $kernel left no trace: $(cat "$work/$kernel/console")"
+}
+
+expect() { # WHAT FOUND EXPECTED
+	[ "$2" = "$3" ] || { echo "  $1: found $2, expected $3" >&2; failed=1; }
+}
+
+value() { # SQL: its one value
+	"$ebrec" -t "$trace" query "$1" --format csv 2>/dev/null | tail -1
+}
+
+check() { # KERNEL
+	trace=$work/$1/trace
+	grep -q 'ended with 7' "$work/$1/console" || expect "exit code of record" "$(grep 'ended with' "$work/$1/console")" "ended with 7"
+	expect verify "$("$ebrec" -t "$trace" verify | tail -1)" "Complete: every event that was emitted is stored."
+	expect kernel "$(value "SELECT starts_with(kernel, '$1') FROM hosts LIMIT 1")" true
+	expect forks "$(value "SELECT count(*) FROM process_events WHERE event = 'fork'")" 24
+	expect children "$(value "SELECT count(*) FROM process_events WHERE event = 'exec' AND argv LIKE '/bin/true %'")" 23
+	expect exits "$(value "SELECT count(*) FROM process_events WHERE event = 'exit'")" 25
+	expect "exit codes" "$(value "SELECT string_agg(code || ':' || n, ' ' ORDER BY code) FROM (SELECT exit_code AS code, count(*) AS n FROM process_events WHERE event = 'exit' GROUP BY exit_code)")" "0:23 5:1 7:1"
+	expect opens "$(value "SELECT count(*) FROM syscalls WHERE path = '/nowhere/file' AND error = 'ENOENT'")" 100
+	expect "calls without return" "$(value "SELECT count(*) FROM syscalls WHERE syscall = 'exit_group' AND ret IS NULL")" 25
+	expect "slices" "$(value "SELECT count(*) > 25 FROM sched_slices")" true
+}
+
+all=0
+for kernel in "${@:-5.10 6.1 7.2}"; do
+	for kernel in $kernel; do
+		failed=0
+		fetch "$kernel"
+		boot "$kernel"
+		check "$kernel"
+		if [ -n "${KEEP:-}" ]; then
+			mkdir -p "$KEEP/$kernel"
+			cp -r "$work/$kernel/trace" "$work/$kernel/console" "$KEEP/$kernel/"
+		fi
+		[ $failed = 0 ] && echo "$kernel: as expected, $(value "SELECT kernel FROM hosts LIMIT 1")"
+		[ $failed = 0 ] || { grep '  *->\|ebrec' "$work/$kernel/console" >&2 || true; all=1; }
+	done
+done
+exit $all

@@ -1,0 +1,213 @@
+//! The recorded data sets: what is known of them is what the commands say, without root.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::ebrec;
+
+const NAMES: [&str; 3] = ["script", "server", "threads"];
+
+fn dataset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
+}
+
+/// A folder with a copy of a data set in `trace`.
+fn copy(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&dataset(name).join("trace"), &folder.path().join("trace"));
+    folder
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Checks the rows of a query, from the spool as it was recorded and then from Parquet.
+#[track_caller]
+fn check(name: &str, queries: &[(&str, &[&str])]) {
+    let folder = copy(name);
+    for encoded in [false, true] {
+        if encoded {
+            ebrec(folder.path(), &["encode"]).ok();
+            assert!(folder.path().join("trace/syscalls/000001.parquet").exists());
+        }
+        for (sql, expected) in queries {
+            let out = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
+            let rows: Vec<&str> = out.lines().skip(1).collect();
+            assert_eq!(rows, *expected, "{name}, encoded: {encoded}: {sql}");
+        }
+    }
+}
+
+#[test]
+fn the_script_has_its_process_tree() {
+    check(
+        "script",
+        &[
+            (
+                "SELECT event, count(*) FROM process_events GROUP BY event ORDER BY event",
+                &["exec,24", "exit,26", "fork,25", "rename,24"],
+            ),
+            (
+                "SELECT exit_code, count(*) FROM processes GROUP BY exit_code ORDER BY exit_code",
+                &["0,23", "3,1", "7,1", "127,1"],
+            ),
+            ("SELECT count(*) FROM processes WHERE comm = 'true' AND signal IS NULL", &["23"]),
+            (
+                "SELECT argv FROM processes WHERE comm = 'true' ORDER BY start_ts DESC, pid DESC LIMIT 1",
+                &["/bin/true 23"],
+            ),
+            (
+                "SELECT count(*) FROM processes c JOIN processes p ON c.parent_upid = p.upid \
+                 WHERE p.argv = '/bin/sh run.sh' AND p.exit_code = 7",
+                &["25"],
+            ),
+            (
+                "SELECT syscall, error, comm FROM syscalls WHERE path = '/nowhere/program' \
+                 AND syscall = 'execve'",
+                &["execve,ENOENT,sh"],
+            ),
+            ("SELECT count(*) FROM syscalls WHERE syscall = 'exit_group' AND ret IS NULL", &["26"]),
+            ("SELECT DISTINCT cwd FROM processes", &["/tmp/datasets"]),
+        ],
+    );
+}
+
+#[test]
+fn the_server_answers_17_requests() {
+    let calls = "SELECT comm, syscall, count(*), sum(ret), count(error) FROM syscalls \
+                 WHERE syscall IN ('accept4', 'sendto', 'recvfrom') \
+                 GROUP BY comm, syscall ORDER BY comm, syscall";
+    let expected: &[&str] = &[
+        "client,recvfrom,17,17000,0",
+        "client,sendto,17,1700,0",
+        "server,accept4,17,68,0",
+        "server,recvfrom,17,1700,0",
+        "server,sendto,17,17000,0",
+    ];
+    check(
+        "server",
+        &[
+            (calls, expected),
+            (
+                "SELECT count(*), count(DISTINCT address), count(error), \
+                 bool_and(starts_with(address, '127.0.0.1:')) \
+                 FROM syscalls WHERE comm = 'client' AND syscall = 'connect'",
+                &["17,1,0,true"],
+            ),
+            ("SELECT count(DISTINCT address) FROM syscalls WHERE syscall = 'accept4'", &["17"]),
+            ("SELECT comm, exit_code FROM processes ORDER BY comm", &["client,0", "server,0"]),
+        ],
+    );
+}
+
+#[test]
+fn one_thread_counts_and_one_sleeps() {
+    check(
+        "threads",
+        &[
+            ("SELECT comm FROM threads ORDER BY comm", &["counter", "sleeper"]),
+            (
+                "SELECT comm, count(*), min(duration_ns) >= 10000000, max(duration_ns) < 20000000 \
+                 FROM syscalls WHERE syscall = 'clock_nanosleep' GROUP BY comm",
+                &["sleeper,50,true,true"],
+            ),
+            (
+                "SELECT sum(duration_ns) BETWEEN 480000000 AND 520000000 FROM sched_slices",
+                &["true"],
+            ),
+            (
+                "SELECT sum(duration_ns) > 450000000 FROM sched_slices WHERE comm = 'counter'",
+                &["true"],
+            ),
+            (
+                "SELECT count(*) > 40, sum(duration_ns) > 500000000 FROM offcpu \
+                 WHERE comm = 'sleeper' AND state = 'sleeping'",
+                &["true,true"],
+            ),
+            (
+                "SELECT count(*) >= 10 FROM offcpu WHERE comm = 'sleeper' AND waker_comm = 'counter'",
+                &["true"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn all_are_complete_small_and_of_their_workload_only() {
+    for name in NAMES {
+        let folder = copy(name);
+        let run = ebrec(folder.path(), &["verify"]);
+        assert_eq!(run.code, 0, "{name}: {run:?}");
+        assert!(run.out.contains("Complete: every event that was emitted is stored."), "{run:?}");
+        // A control group of its own, and no process from outside of it.
+        let sql = "SELECT DISTINCT cgroup FROM processes";
+        let groups = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
+        assert_eq!(groups, "cgroup\n/datasets\n", "{name}");
+        let sql = "SELECT count(*) FROM events WHERE pid NOT IN (SELECT pid FROM processes)";
+        let strangers = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
+        assert_eq!(strangers.lines().nth(1), Some("0"), "{name}");
+        assert!(bytes(&dataset(name)) < 200 << 10, "{name}");
+        assert!(dataset(name).join("about.md").exists(), "{name}");
+    }
+}
+
+fn bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| match entry.path().is_dir() {
+            true => bytes(&entry.path()),
+            false => entry.metadata().unwrap().len(),
+        })
+        .sum()
+}
+
+#[test]
+fn encoding_twice_gives_the_same_bytes() {
+    for name in NAMES {
+        let folder = copy(name);
+        ebrec(folder.path(), &["encode", "-o", "one"]).ok();
+        ebrec(folder.path(), &["encode", "--keep-spool"]).ok();
+        let one = parquet(&folder.path().join("one"));
+        assert!(one.contains_key("syscalls/000001.parquet"), "{name}");
+        assert!(one == parquet(&folder.path().join("trace")), "{name}: into the trace");
+        ebrec(folder.path(), &["encode", "--again"]).ok();
+        assert!(one == parquet(&folder.path().join("trace")), "{name}: again");
+    }
+}
+
+/// The Parquet files of a trace.
+fn parquet(trace: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let tables = fs::read_dir(trace).unwrap().map(|entry| entry.unwrap().path());
+    for table in tables.filter(|path| path.is_dir() && !path.ends_with("spool")) {
+        for file in fs::read_dir(&table).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.strip_prefix(trace).unwrap().to_str().unwrap().to_string();
+            files.insert(name, fs::read(path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn replay_begins_as_it_always_did() {
+    for name in NAMES {
+        let folder = copy(name);
+        let expected = fs::read_to_string(dataset(name).join("replay.txt")).unwrap();
+        let out = ebrec(folder.path(), &["replay"]).ok();
+        assert!(expected.lines().count() == 40 && out.starts_with(&expected), "{name}:\n{out}");
+        // The same, whichever form the events lie in.
+        ebrec(folder.path(), &["encode"]).ok();
+        assert!(ebrec(folder.path(), &["replay"]).ok() == out, "{name}, encoded");
+    }
+}

@@ -1,0 +1,14 @@
+//! Recordings on the kernel these tests run on, each of processes of its own. They need the right to
+//! load eBPF programs, and are skipped without.
+
+mod calls;
+mod command;
+mod counts;
+mod crash;
+mod frames;
+mod growing;
+mod lab;
+mod overflow;
+mod refusals;
+mod scope;
+mod segments;
