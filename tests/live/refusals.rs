@@ -128,3 +128,19 @@ fn too_little_privilege_is_told_with_the_remedy() {
         doctor.out
     );
 }
+
+#[test]
+fn a_kernel_without_btf_is_told_with_the_remedy() {
+    let Some(lab) = Lab::open() else { return };
+    if !has_program("unshare", &["-m", "true"]) {
+        return skip("BTF cannot be hidden from a program: unshare -m does not work");
+    }
+    // In a mount namespace of its own, an empty folder lies over that of the kernel's types.
+    let script = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" record -- /bin/true";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_ebrec")]);
+    let error = run(command.current_dir(lab.path()).output().unwrap()).error();
+    assert!(error.contains("no BTF") && error.contains("CONFIG_DEBUG_INFO_BTF"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(!lab.path().join("trace").exists());
+}
