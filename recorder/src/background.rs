@@ -2,7 +2,7 @@
 //! encoded, its spool removed or compressed, and the oldest segments dropped.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -20,6 +20,8 @@ pub struct Status {
     pub cpu_ns: AtomicU64,
     /// Bytes of Parquet written.
     pub bytes: AtomicU64,
+    /// Thread that encodes; 0 before there is one.
+    encoder_tid: AtomicU32,
     /// Segments dropped on purpose.
     pub dropped: AtomicU64,
     /// The first thing that went wrong; the spool is kept then.
@@ -44,7 +46,7 @@ impl Background {
             encode: options.encode,
             keep_spool: options.keep_spool,
             retention: options.retention,
-            pool: pool()?,
+            pool: pool(status.clone())?,
             done: VecDeque::new(),
             status: status.clone(),
         };
@@ -62,9 +64,15 @@ impl Background {
         }
     }
 
-    /// Waits until all segments are dealt with.
+    /// Waits until all segments are dealt with. The recording is over: what is left need not give
+    /// way to others any longer, who might keep it waiting for minutes.
     pub fn finish(&mut self) {
         self.segments = None;
+        let thread = self.status.encoder_tid.load(Relaxed);
+        if thread != 0 {
+            // SAFETY: no pointers; a thread of ours. Without the right to, it stays as it is.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, 0) };
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -141,9 +149,11 @@ impl Worker {
 }
 
 /// A pool of one thread that works at low priority.
-fn pool() -> Result<rayon::ThreadPool, Error> {
+fn pool(status: Arc<Status>) -> Result<rayon::ThreadPool, Error> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "encode".into());
-    let started = builder.start_handler(|_| {
+    let started = builder.start_handler(move |_| {
+        // SAFETY: no arguments.
+        status.encoder_tid.store(unsafe { libc::gettid() } as u32, Relaxed);
         lower_priority();
         await_entropy();
     });

@@ -95,7 +95,7 @@ impl Tail {
     /// What the column holds.
     pub const fn doc(self) -> &'static str {
         match self {
-            Tail::Path => "Path as the program gave it, at most 1024 bytes.",
+            Tail::Path => "Path as the program gave it, at most 1023 bytes.",
             Tail::Path2 => "Second path of a call that has two (`rename`, `link`, `mount`).",
             Tail::Address => {
                 "Socket address: `127.0.0.1:80`, `[::1]:80`, `unix:/run/x`, `unix:@name`."

@@ -1,8 +1,12 @@
-//! Rings too small for what happens: what is lost is counted.
+//! Rings, or a disk, too small for what happens: what is lost is counted.
+
+use std::process::Command;
 
 use serde_json::json;
 
-use super::lab::Lab;
+use super::lab::{Lab, workload};
+use crate::command::run;
+use crate::skip::{has_program, skip};
 
 #[test]
 fn what_a_full_ring_loses_is_counted() {
@@ -47,10 +51,31 @@ fn check(lab: &Lab, options: &[&str]) {
     );
 }
 
+/// The rings are large enough for the burst, however late the recorder comes to empty them.
 #[test]
-fn default_rings_lose_nothing_in_a_storm() {
+fn default_rings_hold_a_burst() {
     let Some(lab) = Lab::open() else { return };
-    lab.record(&["-s", "syscalls"], &["storm", "1000000"]);
+    lab.record(&["-s", "syscalls"], &["storm", "150000"]);
     lab.assert_complete();
-    assert_eq!(lab.value("SELECT count(*) FROM syscalls WHERE syscall = 'getppid'"), 1_000_000);
+    assert_eq!(lab.value("SELECT count(*) FROM syscalls WHERE syscall = 'getppid'"), 150_000);
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_leaves_what_was_written() {
+    let Some(lab) = Lab::open() else { return };
+    if !has_program("unshare", &["-m", "true"]) {
+        return skip("a small disk cannot be made: unshare -m does not work");
+    }
+    // A file system of 8 MiB in a mount namespace of its own; the recording must not fit in it.
+    let script = "mount -t tmpfs -o size=8m none \"$1\" && cd \"$1\" || exit 99\n\
+        \"$0\" record -s syscalls -- \"$2\" storm 400000; echo \"code $?\"\n\
+        \"$0\" verify\n\
+        \"$0\" query --format csv \"SELECT reason, sum(lost) > 0 FROM loss GROUP BY reason\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_ebrec")]);
+    let run = run(command.arg(lab.path()).arg(workload()).output().unwrap());
+    assert!(run.out.contains("code 2"), "{run:?}");
+    assert!(run.out.contains("Accounted for"), "{run:?}");
+    assert!(run.out.contains("disk_full,true"), "{run:?}");
+    assert!(run.err.contains("the disk was full"), "{run:?}");
 }
