@@ -52,8 +52,16 @@ fn usage(error: &clap::Error) -> ExitCode {
             let _ = error.print();
         }
         _ => {
-            let verb = verb().map(|verb| format!(" {verb}")).unwrap_or_default();
-            fail(&format!("{}; see `ebrec help{verb}`", usage_sentence(&error.to_string())));
+            let verb = verb().unwrap_or_default();
+            let mut sentence = usage_sentence(&error.to_string());
+            if verb == "record"
+                && sentence.starts_with("unexpected argument")
+                && !sentence.contains("'-")
+            {
+                sentence += "; a command to record comes after `--`, as in `ebrec record -- ls`";
+            }
+            let verb = if verb.is_empty() { verb } else { format!(" {verb}") };
+            fail(&format!("{sentence}; see `ebrec help{verb}`"));
         }
     }
     ExitCode::from(2)

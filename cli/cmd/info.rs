@@ -16,7 +16,7 @@ use serde_json::json;
 use store::Trace;
 use store::trace::Ending;
 
-use crate::output::{self, Column, Long, moment};
+use crate::output::{self, Column, Long, TableOrJson, moment};
 use crate::text;
 use crate::traces::Traces;
 
@@ -40,17 +40,8 @@ pub struct Args {
     traces: Traces,
 
     /// Format of the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-}
-
-/// A format of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// Lines and columns for people
-    Table,
-    /// JSON
-    Json,
+    #[arg(long, value_enum, default_value_t = TableOrJson::Table)]
+    format: TableOrJson,
 }
 
 /// What the footers of a table's files say.
@@ -84,13 +75,13 @@ pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
             .collect::<Result<Vec<_>>>()?;
         let (cost, lost) = (cost(&trace)?, lost(&trace)?);
         match args.format {
-            Format::Table => {
+            TableOrJson::Table => {
                 if index > 0 {
                     writeln!(out)?;
                 }
                 print(&trace, &tables, &cost, lost, &mut *out)?;
             }
-            Format::Json => writeln!(out, "{:#}", to_json(&trace, &tables, &cost, lost))?,
+            TableOrJson::Json => writeln!(out, "{:#}", to_json(&trace, &tables, &cost, lost))?,
         }
     }
     Ok(ExitCode::SUCCESS)

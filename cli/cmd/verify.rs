@@ -9,7 +9,7 @@ use serde_json::json;
 use store::trace::Ending;
 use store::{Report, Trace, Verdict};
 
-use crate::output::{self, Column, Long};
+use crate::output::{self, Column, Long, TableOrJson};
 use crate::text;
 use crate::traces::{self, Traces};
 
@@ -36,17 +36,8 @@ pub struct Args {
     traces: Traces,
 
     /// Format of the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-}
-
-/// A format of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// Aligned columns for people
-    Table,
-    /// JSON
-    Json,
+    #[arg(long, value_enum, default_value_t = TableOrJson::Table)]
+    format: TableOrJson,
 }
 
 /// Checks every trace.
@@ -58,8 +49,8 @@ pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
         let trace = traces::open_one(path)?;
         let report = store::verify(&trace)?;
         match args.format {
-            Format::Table => print(&trace, &report, paths.len() > 1, &mut *out)?,
-            Format::Json => writeln!(out, "{:#}", to_json(&trace, &report))?,
+            TableOrJson::Table => print(&trace, &report, paths.len() > 1, &mut *out)?,
+            TableOrJson::Json => writeln!(out, "{:#}", to_json(&trace, &report))?,
         }
         is_clean &= is_good(&report.verdict, trace.ending());
     }

@@ -23,6 +23,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static PIPE_BROKEN: AtomicBool = AtomicBool::new(false);
 
+/// The formats of the verbs that tell about a trace rather than print its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TableOrJson {
+    /// Lines and columns for people
+    Table,
+    /// JSON
+    Json,
+}
+
 /// Whether the reader of our output went away.
 pub fn is_pipe_broken() -> bool {
     PIPE_BROKEN.load(Ordering::Relaxed)
