@@ -1,10 +1,16 @@
-//! Embeds the views of `queries/views/`: dropping in a file adds the view.
+//! Embeds the SQL files of `queries/views/` and `queries/stacks/`: dropping in a file adds it.
 
 use std::fmt::Write;
 use std::path::Path;
 
 fn main() {
-    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../queries/views");
+    embed("views");
+    embed("stacks");
+}
+
+fn embed(kind: &str) {
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../queries");
+    let folder = folder.join(kind);
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -19,6 +25,6 @@ fn main() {
             .unwrap();
     }
     code.push_str("]\n");
-    let out = Path::new(&std::env::var("OUT_DIR").unwrap()).join("views.rs");
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap()).join(format!("{kind}.rs"));
     std::fs::write(out, code).unwrap();
 }

@@ -45,6 +45,9 @@ pub enum Verb {
     Info(cmd::info::Args),
     Verify(cmd::verify::Args),
     Encode(cmd::encode::Args),
+    Symbolize(cmd::symbolize::Args),
+    #[cfg(feature = "analyze")]
+    Export(cmd::export::Args),
     Schema(cmd::schema::Args),
     Completions(cmd::completions::Args),
 }

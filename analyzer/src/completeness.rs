@@ -105,7 +105,7 @@ fn gap(trace: &Trace, table: &Table, counts: &[KindCount]) -> Option<Gap> {
     let is_asked_for = trace.manifest().sources.iter().any(|known| known == source);
     if trace.files(table.name).is_empty()
         && !is_asked_for
-        && matches!(table.source, Source::Stream(_))
+        && matches!(table.source, Source::Stream(_) | Source::Stacks)
     {
         return Some(Gap::NotRecorded);
     }
@@ -124,6 +124,7 @@ fn gap(trace: &Trace, table: &Table, counts: &[KindCount]) -> Option<Gap> {
 fn feeds(event: &EventDef, table: &Table) -> bool {
     match table.source {
         Source::Stream(_) => event.table == Some(table.name),
+        Source::Stacks => event.stream == Stream::Stacks,
         Source::Identity => event.stream == Stream::Processes,
         Source::Recorder => false,
     }

@@ -26,7 +26,7 @@ pub fn all() -> Vec<View> {
     VIEWS.iter().map(|(name, sql)| parse(name, sql)).collect()
 }
 
-fn parse(name: &'static str, sql: &'static str) -> View {
+pub(crate) fn parse(name: &'static str, sql: &'static str) -> View {
     let mut view =
         View { name, title: String::new(), doc: String::new(), columns: Vec::new(), sql };
     let header = sql.lines().map_while(|line| line.strip_prefix("--"));
@@ -36,7 +36,7 @@ fn parse(name: &'static str, sql: &'static str) -> View {
         } else if let Some(column) = line.strip_prefix("@column ") {
             let (name, doc) = column.trim().split_once(' ').unwrap_or((column.trim(), ""));
             view.columns.push((name.to_string(), doc.trim().to_string()));
-        } else {
+        } else if !line.starts_with('@') {
             if !view.doc.is_empty() {
                 view.doc.push(' ');
             }

@@ -4,6 +4,8 @@ pub mod completions;
 #[cfg(feature = "record")]
 pub mod doctor;
 pub mod encode;
+#[cfg(feature = "analyze")]
+pub mod export;
 pub mod info;
 #[cfg(feature = "analyze")]
 pub mod query;
@@ -14,6 +16,7 @@ pub mod replay;
 pub mod schema;
 #[cfg(feature = "analyze")]
 mod shell;
+pub mod symbolize;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Info(args) => info::run(args, &traces),
         Verb::Verify(args) => verify::run(args, &traces),
         Verb::Encode(args) => encode::run(args, &traces),
+        Verb::Symbolize(args) => symbolize::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Export(args) => export::run(args, &traces),
         Verb::Schema(args) => reads_none().and_then(|()| schema::run(args)),
         Verb::Completions(args) => reads_none().and_then(|()| completions::run(args)),
     }

@@ -10,7 +10,8 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use recorder::{
-    Encode, Options, Progress, Retention, RingBytes, Rotation, Scope, Sources, Summary,
+    Allocations, Collector, Encode, Options, Progress, Retention, RingBytes, Rotation, Scope,
+    Source, Sources, Stacks, Summary,
 };
 use schema::Stream;
 
@@ -19,6 +20,8 @@ Examples:
   ebrec record -- make -j8            a command and all it starts
   ebrec record -d 60s -o trace/       the machine for a minute
   ebrec record -p 1234 -s syscalls    the system calls of a process and its children
+  ebrec record -s memory -- ./server  every allocation with its stack, page faults, memory
+  ebrec record -s cpu,offcpu -p 1234  where a process spends its time, on and off the CPU
   ebrec record -s light --keep 1h     a flight recorder: the last hour";
 
 /// Record what this machine, some processes or a command do
@@ -43,8 +46,10 @@ pub struct Args {
     duration: Option<Duration>,
     /// Sources or presets, separated by commas; +x and -x change the default.
     ///
-    /// Sources: processes (always on), syscalls, sched. Presets: default, light (processes only),
-    /// security (the system calls that matter to security), performance (sched), everything.
+    /// Sources: processes (always on), syscalls, sched, offcpu (sched, and the stacks of what
+    /// blocks), cpu (samples), allocations, faults. Presets: default (syscalls, sched, cpu), light
+    /// (cpu), memory (allocations, faults), security (the system calls that matter to security),
+    /// performance (sched, offcpu, cpu, faults), everything.
     #[arg(short, long, value_name = "LIST", default_value = "default", allow_hyphen_values = true)]
     sources: String,
     /// Record only these system calls: names and sets such as %file,%network,!futex
@@ -83,6 +88,31 @@ pub struct Args {
     /// Size of the kernel's rings: SIZE for all, or SOURCE=SIZE; may be repeated
     #[arg(long = "ring", value_name = "SIZE")]
     rings: Vec<String>,
+    /// CPU samples a second, of each CPU
+    #[arg(long, value_name = "HZ", default_value = "99", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    cpu_rate: u32,
+    /// Shortest time off the CPU whose stacks are recorded
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = humantime::parse_duration)]
+    offcpu_min: Duration,
+    /// Most frames of a stack; a longer one is marked as truncated
+    #[arg(long, value_name = "FRAMES", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=127))]
+    stack_depth: u32,
+    /// Who records allocations: a library in the processes of COMMAND, or probes (slower, for
+    /// processes that run already)
+    #[arg(long, value_name = "WHO", default_value = "auto")]
+    collector: Who,
+    /// Record only allocations of at least this size
+    #[arg(long, value_name = "SIZE", default_value = "0")]
+    alloc_min: ByteSize,
+    /// Record one in N allocations, each with what frees it
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    alloc_sample: u32,
+    /// When there is no room for an allocation: count it as lost, or let the program wait
+    #[arg(long, value_name = "DO", default_value = "drop")]
+    on_full: OnFull,
+    /// Name the functions of stacks now, or later with `ebrec symbolize`
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    symbols: When,
     /// Print neither progress nor summary; what went wrong is printed all the same
     #[arg(short, long)]
     quiet: bool,
@@ -95,6 +125,22 @@ pub struct Args {
 enum When {
     Now,
     Later,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Who {
+    /// The library in what a command starts, probes elsewhere
+    Auto,
+    /// The library only
+    InProcess,
+    /// Probes only
+    Uprobes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OnFull {
+    Drop,
+    Wait,
 }
 
 /// Records; the exit code is that of the command, if there was one.
@@ -122,7 +168,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
     let sources = Sources::parse(&args.sources)?;
     let set = args.syscalls.as_deref().or(sources.syscalls);
     let syscalls = set.map(schema::syscalls::parse_set).transpose().context("--syscalls")?;
-    if args.syscalls.is_some() && !sources.has(Stream::Syscalls) {
+    if args.syscalls.is_some() && !sources.has(Source::Syscalls) {
         bail!(
             "--syscalls chooses among system calls, which --sources leaves out: add +syscalls to --sources"
         );
@@ -154,8 +200,31 @@ fn options(args: Args) -> anyhow::Result<Options> {
             When::Later => Encode::Later,
         },
         rings: rings(&args.rings)?,
+        stacks: Stacks {
+            cpu_hz: args.cpu_rate,
+            offcpu_min: args.offcpu_min,
+            depth_max: args.stack_depth,
+        },
+        allocations: Allocations {
+            collector: match args.collector {
+                Who::Auto => Collector::Auto,
+                Who::InProcess => Collector::InProcess,
+                Who::Uprobes => Collector::Uprobes,
+            },
+            size_min: args.alloc_min.as_u64(),
+            one_in: args.alloc_sample,
+            salt: salt(),
+            wait_when_full: args.on_full == OnFull::Wait,
+        },
+        symbolize: matches!((args.symbols, args.encode), (When::Now, When::Now)),
         sources,
     })
+}
+
+/// Another choice of addresses in each recording, so that what is alike in all of them is not
+/// missed in all of them.
+fn salt() -> u64 {
+    std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), ())
 }
 
 fn rings(sizes: &[String]) -> anyhow::Result<RingBytes> {
@@ -260,7 +329,7 @@ fn report(
             summary.segments_dropped, summary.segments
         )?;
     }
-    let table = if options.sources.has(Stream::Syscalls) { "syscalls" } else { "process_events" };
+    let table = if options.sources.has(Source::Syscalls) { "syscalls" } else { "process_events" };
     let option = if trace == Path::new("trace") {
         String::new()
     } else {

@@ -26,6 +26,26 @@ enum ebrec_tail {
 	EBREC_TAIL_EXE = 5,
 	EBREC_TAIL_CWD = 6,
 	EBREC_TAIL_CGROUP = 7,
+	EBREC_TAIL_FRAMES = 8,
+	EBREC_TAIL_BUILD_ID = 9,
+	EBREC_TAIL_FILE = 10,
+};
+
+enum ebrec_operation {
+	EBREC_OP_MALLOC = 1,
+	EBREC_OP_CALLOC = 2,
+	EBREC_OP_REALLOC = 3,
+	EBREC_OP_REALLOCARRAY = 4,
+	EBREC_OP_POSIX_MEMALIGN = 5,
+	EBREC_OP_ALIGNED_ALLOC = 6,
+	EBREC_OP_MEMALIGN = 7,
+	EBREC_OP_NEW = 8,
+	EBREC_OP_FREE = 9,
+	EBREC_OP_DELETE = 10,
+	EBREC_OP_MMAP = 11,
+	EBREC_OP_MUNMAP = 12,
+	EBREC_OP_MREMAP = 13,
+	EBREC_OP_BRK = 14,
 };
 
 enum ebrec_kind {
@@ -44,6 +64,14 @@ enum ebrec_kind {
 	EBREC_SCHED_SLICE = 32,
 	EBREC_OFFCPU = 33,
 	EBREC_MIGRATION = 34,
+	EBREC_STACK = 48,
+	EBREC_MAPPING = 49,
+	EBREC_ALLOCATION = 40,
+	EBREC_DEALLOCATION = 41,
+	EBREC_CPU_SAMPLE = 42,
+	EBREC_PAGE_FAULT = 43,
+	EBREC_MEMORY_USAGE = 44,
+	EBREC_OOM_KILL = 45,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -183,8 +211,10 @@ struct ebrec_offcpu {
 	__u32 waker_pid; /* Process of the thread that woke it. */
 	__u32 reserved; /* Fills a gap. */
 	char waker_comm[16]; /* Name of the thread that woke it. */
+	__u64 stack_id; /* Stack it was left with; NULL unless the source `offcpu` was recorded. */
+	__u64 waker_stack_id; /* Stack of the thread that woke it. */
 };
-_Static_assert(sizeof(struct ebrec_offcpu) == 72, "offcpu");
+_Static_assert(sizeof(struct ebrec_offcpu) == 88, "offcpu");
 
 /* A thread was moved to another CPU's run queue. */
 struct ebrec_migration {
@@ -193,3 +223,88 @@ struct ebrec_migration {
 	__u32 to_cpu; /* CPU it is on from now on. */
 };
 _Static_assert(sizeof(struct ebrec_migration) == 32, "migration");
+
+/* A stack that is seen for the first time in a segment. */
+struct ebrec_stack {
+	struct ebrec_header header;
+	__u64 raw_id; /* Number by which events of this segment refer to it. */
+	__u32 kernel_frames; /* How many of its addresses, from the first, are the kernel's. */
+	__u32 stack_flags; /* Bits: 1 the outermost frames are missing, 2 some were found by frame pointers only. */
+};
+_Static_assert(sizeof(struct ebrec_stack) == 40, "stack");
+
+/* Memory of a process that code was seen to run in. */
+struct ebrec_mapping {
+	struct ebrec_header header;
+	__u64 start_address; /* First address. */
+	__u64 end_address; /* Address behind the last. */
+	__u64 offset_bytes; /* Where it begins in the file. */
+	__u64 inode; /* Inode number of the file; NULL when there is no file. */
+	__u32 device; /* Device of the file, as major and minor number. */
+	__u32 reserved; /* Fills a gap. */
+};
+_Static_assert(sizeof(struct ebrec_mapping) == 64, "mapping");
+
+/* Memory was allocated, or moved, by an allocator or by the kernel. */
+struct ebrec_allocation {
+	struct ebrec_header header;
+	__u64 address; /* Address of the memory; of `brk`, the end of the heap from now on. NULL when it failed. */
+	__u64 old_address; /* Of `realloc` and `mremap`, the address before; of `brk`, the end before. */
+	__u64 size_bytes; /* Bytes asked for; of `munmap`, given back; of `brk`, by how much the heap grew. */
+	__u64 stack_id; /* Stack of the caller. */
+	__u32 operation; /* The function or call: `malloc`, `free`, `new`, `mmap`, ... */
+	__u32 one_in; /* How many calls this one stands for: 1 when all are recorded. */
+};
+_Static_assert(sizeof(struct ebrec_allocation) == 64, "allocation");
+
+/* Memory was given back to an allocator. */
+struct ebrec_deallocation {
+	struct ebrec_header header;
+	__u64 address; /* Address of the memory. */
+	__u32 operation; /* The function: `free` or `delete`. */
+	__u32 one_in; /* How many calls this one stands for: 1 when all are recorded. */
+};
+_Static_assert(sizeof(struct ebrec_deallocation) == 40, "deallocation");
+
+/* A tick at which a thread was found running. */
+struct ebrec_cpu_sample {
+	struct ebrec_header header;
+	__u64 period_ns; /* CPU time it stands for. */
+	__u64 stack_id; /* Where it was found. */
+	__u32 mode; /* Whether it was in `user` or `kernel` mode. */
+	__u32 reserved; /* Fills a gap. */
+};
+_Static_assert(sizeof(struct ebrec_cpu_sample) == 48, "cpu_sample");
+
+/* A thread touched a page that was not mapped. */
+struct ebrec_page_fault {
+	struct ebrec_header header;
+	__u64 address; /* Address that it touched. */
+	__u64 stack_id; /* Stack that touched it. */
+	__u32 fault; /* `minor`, or `major` when the page had to be read in. */
+	__u32 mode; /* Whether it was touched in `user` or `kernel` mode. */
+};
+_Static_assert(sizeof(struct ebrec_page_fault) == 48, "page_fault");
+
+/* How much memory a process has: once a second, and at its end. */
+struct ebrec_memory_usage {
+	struct ebrec_header header;
+	__u64 rss_bytes; /* Resident memory: the sum of the next three. */
+	__u64 rss_peak_bytes; /* Highest value it ever had. */
+	__u64 anonymous_bytes; /* Resident anonymous memory: heap and stacks. */
+	__u64 file_bytes; /* Resident pages of files. */
+	__u64 shared_bytes; /* Resident shared memory. */
+	__u64 swap_bytes; /* Memory moved to swap. */
+	__u64 virtual_bytes; /* Address space in use. */
+};
+_Static_assert(sizeof(struct ebrec_memory_usage) == 80, "memory_usage");
+
+/* The kernel chose a process to end for want of memory. */
+struct ebrec_oom_kill {
+	struct ebrec_header header;
+	__u64 rss_bytes; /* Resident memory of the process. */
+	__u64 virtual_bytes; /* Address space it had in use. */
+	__u32 by_tid; /* Thread that had asked for memory. */
+	__u32 by_pid; /* Process of that thread. */
+};
+_Static_assert(sizeof(struct ebrec_oom_kill) == 48, "oom_kill");

@@ -14,6 +14,7 @@ struct thread_info {
 };
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	unsigned long ip, cs, flags, sp, ss;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct thread_info {
@@ -22,6 +23,7 @@ struct thread_info {
 };
 struct pt_regs {
 	__u64 regs[31];
+	__u64 sp, pc, pstate;
 	__u64 orig_x0;
 	__s32 syscallno;
 };
@@ -36,6 +38,9 @@ typedef struct {
 typedef struct {
 	int counter;
 } atomic_t;
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
 
 struct cred {
 	kuid_t uid;
@@ -66,15 +71,88 @@ struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
+struct super_block {
+	__u32 s_dev;
+};
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 };
 struct fs_struct {
 	struct path pwd;
 };
+
+struct percpu_counter {
+	__s64 count;
+	__s32 *counters;
+};
+struct maple_tree {
+	void *ma_root;
+};
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16];
+};
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+};
+typedef struct {
+	void *vdso;
+} mm_context_t;
+struct xol_area {
+	unsigned long vaddr; /* where the code lies that functions with a return probe return to */
+};
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	unsigned long start_brk, brk;
+	unsigned long total_vm, exec_vm, hiwater_rss;
 	struct file *exe_file;
+	struct percpu_counter rss_stat[4];
+	struct maple_tree mm_mt;
+	mm_context_t context;
+	struct uprobes_state uprobes_state;
+};
+struct mm_rss_stat___v62 { /* f1a7941243c1: RSS counters became per CPU */
+	atomic_long_t count[4];
+};
+struct rb_node {
+	struct rb_node *rb_right, *rb_left;
+};
+struct rb_root {
+	struct rb_node *rb_node;
+};
+struct mm_struct___v61 { /* 524e00b36e8c: the tree of mappings became a maple tree */
+	struct rb_root mm_rb;
+};
+struct mm_struct___v62 {
+	struct mm_rss_stat___v62 rss_stat;
+};
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
+struct vm_area_struct___v61 {
+	struct rb_node vm_rb;
+};
+
+struct return_instance {
+	unsigned long stack;	      /* where the return address was replaced */
+	unsigned long orig_ret_vaddr; /* what it was */
+	struct return_instance *next; /* of an outer function */
+};
+struct uprobe_task {
+	struct return_instance *return_instances;
 };
 
 struct kernfs_node {
@@ -105,6 +183,7 @@ struct css_set {
 
 struct signal_struct {
 	atomic_t live;
+	unsigned long maxrss; /* in pages; kept when the memory goes */
 };
 
 struct task_struct {
@@ -116,6 +195,8 @@ struct task_struct {
 	__u64 start_boottime;
 	struct task_struct *group_leader, *real_parent;
 	struct mm_struct *mm;
+	void *stack;
+	struct uprobe_task *utask;
 	struct fs_struct *fs;
 	struct signal_struct *signal;
 	const struct cred *cred, *real_cred;
@@ -143,6 +224,10 @@ struct io_kiocb {
 };
 struct io_uring_cqe___kernel { /* the name is taken by the user-space header */
 	__s32 res;
+};
+
+struct bpf_array {
+	void *pptrs[1]; /* of a map per CPU */
 };
 
 struct seq_file;

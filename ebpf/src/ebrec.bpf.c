@@ -15,10 +15,16 @@
 #include "thread.h"
 #include "paths.h"
 #include "identity.h"
+#include "unwind.h"
+#include "mappings.h"
+#include "stacks.h"
+#include "cpu.h"
+#include "memory.h"
 #include "processes.h"
 #include "syscalls.h"
 #include "io_uring.h"
 #include "sched.h"
+#include "allocations.h"
 #include "snapshot.h"
 
 char LICENSE[] SEC("license") = "GPL";

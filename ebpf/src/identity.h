@@ -61,8 +61,9 @@ static __always_inline __u64 announce_cgroup(struct cgroup *cgroup, __u32 lane)
 	return id;
 }
 
-/* Sends who the thread is. When the ring is full the thread is announced at its next event. */
-static __always_inline void announce(struct task_struct *task, struct thread *thread, __u32 lane)
+/* Sends who the thread is. When the ring is full the thread is announced at its next event. This and the
+ * next are functions of their own because stacks of programs are small and this is rare. */
+static __noinline int announce(struct task_struct *task, struct thread *thread, __u32 lane)
 {
 	__u32 now = epoch();
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
@@ -78,11 +79,11 @@ static __always_inline void announce(struct task_struct *task, struct thread *th
 	BPF_CORE_READ_STR_INTO(&record.thread_comm, task, comm);
 	if (emit(&processes_ring, &record, EBREC_THREAD, sizeof(record), lane))
 		thread->epoch = now;
+	return 0;
 }
 
 /* Sends a change of credentials since they were last looked at. */
-static __always_inline void note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address,
-					     __u32 lane)
+static __noinline int note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address, __u32 lane)
 {
 	const struct cred *cred = (void *)cred_address;
 	struct ebrec_setuid record = {};
@@ -103,18 +104,24 @@ static __always_inline void note_credentials(struct task_struct *task, struct th
 	thread->egid = record.egid;
 	thread->cap_effective = record.cap_effective;
 	if (first || same)
-		return;
+		return 0;
 	header(&record.header, EBREC_SETUID, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid),
 	       BPF_CORE_READ(task, pid), sizeof(record));
 	emit(&processes_ring, &record, EBREC_SETUID, sizeof(record), lane);
+	return 0;
 }
 
 /* To be called at each event of the task: announces it where that is due. */
-static __always_inline void identify(struct task_struct *task, struct thread *thread)
+static __always_inline void identify_in(struct task_struct *task, struct thread *thread, __u32 lane)
 {
 	if (thread->epoch != epoch())
-		announce(task, thread, LANE_EVENT);
+		announce(task, thread, lane);
 	__u64 cred = (__u64)FIELD(task, cred);
 	if (cred != thread->cred)
-		note_credentials(task, thread, cred, LANE_EVENT);
+		note_credentials(task, thread, cred, lane);
+}
+
+static __always_inline void identify(struct task_struct *task, struct thread *thread)
+{
+	identify_in(task, thread, LANE_EVENT);
 }

@@ -104,6 +104,8 @@ int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
 	if (has_syscalls)
 		syscall_unfinished(task, thread);
 	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	if (has_faults && last)
+		usage_emit(task, LANE_EVENT);
 	__u32 kind = last ? EBREC_EXIT : EBREC_THREAD_EXIT;
 	struct ebrec_exit record = {};
 	header(&record.header, kind, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),

@@ -7,18 +7,33 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
-} processes_ring SEC(".maps"), syscalls_ring SEC(".maps"), sched_ring SEC(".maps");
+} processes_ring SEC(".maps"), syscalls_ring SEC(".maps"), sched_ring SEC(".maps"), stacks_ring SEC(".maps"),
+	allocations_ring SEC(".maps"), cpu_ring SEC(".maps"), faults_ring SEC(".maps");
+
+/* Requests to the recorder, which are no part of the trace: see stacks.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} modules_ring SEC(".maps");
 
 struct counter {
 	__u64 emitted;
 	__u64 lost;
 };
 
-/* Programs at tracepoints run with preemption off, so what is per CPU is theirs alone. A walk over
- * tasks can be preempted by them: it has counters and a scratch of its own. */
+/* What is per CPU is kept once for each lane: programs that can interrupt each other use different
+ * ones. Programs at tracepoints run with preemption off, and so do those at page faults, which no
+ * program at a tracepoint takes: they share one. A walk over tasks can be preempted. What runs with
+ * interrupts off (the timer of CPU samples, stacks at scheduler events) can interrupt all others, but
+ * not each other. Programs at probes of user space can be preempted in favour of each other, and end
+ * in any order: each takes a lane that is free while it runs (lane_claim). */
 #define LANE_EVENT 0u
 #define LANE_WALK 1u
-#define LANES 2
+#define LANE_IRQ 2u
+#define LANE_PROBE 3u /* the first of PROBES */
+#define PROBES 4u
+#define LANE_NONE 7u /* counts, atomically, what found no free lane; it has no scratch */
+#define LANES 8
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -40,14 +55,24 @@ struct scratch {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LANES);
+	__uint(max_entries, LANE_NONE);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/* Which lanes of probes are in use on this CPU. */
+struct lanes_taken {
+	__u64 taken[PROBES];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lanes_taken);
+} lanes SEC(".maps");
+
 const volatile __u64 wake_mask = 255;
 
-/* No program that an interrupt can start uses it. */
 static __always_inline struct scratch *scratch(__u32 lane)
 {
 	return bpf_map_lookup_elem(&scratches, &lane);
@@ -75,10 +100,45 @@ static __always_inline void header(struct ebrec_header *h, __u16 kind, __u64 ts_
 static __always_inline void emit_failed(__u32 kind, __u32 lane)
 {
 	struct counter *counter = counter_of(kind, lane);
-	if (counter) {
-		counter->emitted++;
-		counter->lost++;
+	if (!counter)
+		return;
+	if (lane == LANE_NONE) {
+		__sync_fetch_and_add(&counter->emitted, 1);
+		__sync_fetch_and_add(&counter->lost, 1);
+		return;
 	}
+	counter->emitted++;
+	counter->lost++;
+}
+
+/* A lane for a program at a probe of user space; LANE_NONE when all are in use. Preempted programs
+ * stay on their CPU. Before 5.12 there is no exchange, but there they run with preemption off. A global
+ * function: the verifier looks at what follows once, not for each lane. */
+__noinline int lane_claim(void)
+{
+#ifdef EBREC_HASH
+	return LANE_PROBE;
+#else
+	__u32 zero = 0;
+	struct lanes_taken *lanes_taken = bpf_map_lookup_elem(&lanes, &zero);
+	if (!lanes_taken)
+		return LANE_NONE;
+#pragma unroll
+	for (__u32 i = 0; i < PROBES; i++)
+		if (!__sync_lock_test_and_set(&lanes_taken->taken[i], 1))
+			return LANE_PROBE + i;
+	return LANE_NONE;
+#endif
+}
+
+static __always_inline void lane_release(__u32 lane)
+{
+#ifndef EBREC_HASH
+	__u32 zero = 0, i = lane - LANE_PROBE;
+	struct lanes_taken *lanes_taken = bpf_map_lookup_elem(&lanes, &zero);
+	if (lanes_taken && i < PROBES)
+		*(volatile __u64 *)&lanes_taken->taken[i] = 0;
+#endif
 }
 
 static __always_inline bool emit(void *ring, void *record, __u32 kind, __u32 size, __u32 lane)

@@ -7,6 +7,11 @@
  * CPU may already have changed. */
 const volatile bool passes_prev_state = true;
 
+/* Whether intervals off the CPU have stacks, and from which length on. The stack can be taken only when
+ * the thread leaves, before it is known for how long: this costs a walk at each switch. */
+const volatile bool has_offcpu_stacks = false;
+const volatile __u64 offcpu_min_ns = 0;
+
 static __always_inline __u32 state_of(struct task_struct *task)
 {
 	struct task_struct___v514 *old = (void *)task;
@@ -39,17 +44,24 @@ static __always_inline void offcpu_emit(struct task_struct *task, struct thread 
 					__u32 lane)
 {
 	struct ebrec_offcpu record = {};
-	header(&record.header, EBREC_OFFCPU, thread->off_ns, FIELD(task, tgid), FIELD(task, pid), sizeof(record));
+	__u32 size = has_offcpu_stacks ? sizeof(record) : __builtin_offsetof(struct ebrec_offcpu, stack_id);
+	header(&record.header, EBREC_OFFCPU, thread->off_ns, FIELD(task, tgid), FIELD(task, pid), size);
 	record.duration_ns = duration_ns;
 	record.wait_ns = wait_ns;
 	record.state = thread->off_state;
 	record.waker = thread->waker_tid;
 	record.waker_pid = thread->waker_tid ? thread->waker_pid : ~0u;
 	__builtin_memcpy(record.waker_comm, thread->waker_comm, sizeof(record.waker_comm));
-	emit(&sched_ring, &record, EBREC_OFFCPU, sizeof(record), lane);
+	/* A length that is not known is the greatest number. */
+	if (has_offcpu_stacks && duration_ns >= offcpu_min_ns) {
+		record.stack_id = thread->stack_id;
+		record.waker_stack_id = thread->waker_stack_id;
+	}
+	emit(&sched_ring, &record, EBREC_OFFCPU, size, lane);
 }
 
-static __always_inline void leaves_cpu(struct task_struct *task, struct thread *thread, __u64 now_ns, __u32 state)
+static __always_inline void leaves_cpu(void *ctx, struct task_struct *task, struct thread *thread, __u64 now_ns,
+				       __u32 state)
 {
 	if (thread->epoch != epoch())
 		announce(task, thread, LANE_EVENT);
@@ -61,6 +73,10 @@ static __always_inline void leaves_cpu(struct task_struct *task, struct thread *
 	thread->wake_ns = state ? 0 : now_ns;
 	thread->waker_tid = 0;
 	__builtin_memset(thread->waker_comm, 0, sizeof(thread->waker_comm));
+	if (has_offcpu_stacks) {
+		thread->stack_id = stack_of(ctx, task, true, true, LANE_IRQ);
+		thread->waker_stack_id = 0;
+	}
 }
 
 static __always_inline void gets_cpu(struct task_struct *task, struct thread *thread, __u64 now_ns)
@@ -81,12 +97,20 @@ int BPF_PROG(tp_btf__sched_switch, bool preempt, struct task_struct *prev, struc
 	struct thread *thread = thread_of(prev);
 	if (thread && in_scope(thread)) {
 		__u32 state = passes_prev_state ? (__u32)ctx[3] : state_of(prev);
-		leaves_cpu(prev, thread, now_ns, preempt ? 0 : state);
+		leaves_cpu(ctx, prev, thread, now_ns, preempt ? 0 : state);
 	}
 	thread = thread_of(next);
 	if (thread && in_scope(thread))
 		gets_cpu(next, thread, now_ns);
 	return 0;
+}
+
+/* Of a waker outside the scope only what the kernel does for it. */
+static __always_inline __u64 waker_stack(void *ctx)
+{
+	struct task_struct *task = current_task();
+	struct thread *thread = thread_of(task);
+	return stack_of(ctx, task, true, thread && in_scope(thread), LANE_IRQ);
 }
 
 /* Runs in the context of the waker. */
@@ -102,6 +126,8 @@ int BPF_PROG(tp_btf__sched_waking, struct task_struct *task)
 	thread->waker_pid = waker >> 32;
 	if (thread->waker_tid)
 		bpf_get_current_comm(thread->waker_comm, sizeof(thread->waker_comm));
+	if (has_offcpu_stacks && thread->wake_ns - thread->off_ns >= offcpu_min_ns)
+		thread->waker_stack_id = waker_stack(ctx);
 	return 0;
 }
 

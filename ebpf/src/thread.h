@@ -27,6 +27,17 @@ struct thread {
 	__u32 waker_tid, waker_pid;
 	__u32 epoch; /* segment in which it was last announced */
 	char waker_comm[16];
+	__u64 stack_id; /* that it left the CPU with */
+	__u64 waker_stack_id;
+	struct memory_call {
+		__u64 sp; /* stack pointer at its entry, or 0 */
+		__u64 pc, fp; /* of its caller */
+		__u64 inner_sp; /* the same of what it called in turn, if that returns its result */
+		__u64 size, old;
+		__u32 operation;
+		__u32 delegates; /* only what it calls has a probe at its return */
+	} in; /* the function of an allocator it is in */
+	__u64 freed, freed_sp; /* what operator delete gives back, and where it was called */
 };
 
 #ifdef EBREC_HASH
@@ -36,6 +47,8 @@ struct {
 	__type(key, __u64);
 	__type(value, struct thread);
 } threads SEC(".maps");
+/* Too big for the stack of a program. */
+const struct thread empty_thread = {};
 #define FIELD(task, field) BPF_CORE_READ(task, field)
 #define current_task() ((struct task_struct *)bpf_get_current_task())
 #else
@@ -54,7 +67,7 @@ const volatile __u32 required = 0;	/* SCOPE_ bits a thread must have; 0: the who
 const volatile __u32 self_pid = 0;	/* the recorder, which is never in scope */
 const volatile __u32 launched_pid = 0;	/* the command it starts, waiting to be let go */
 const volatile char wanted_comm[16] = {};
-const volatile bool has_syscalls = false, has_sched = false;
+const volatile bool has_syscalls = false, has_sched = false, has_faults = false;
 
 /* The segment being recorded: when it changes, threads and control groups are announced again. */
 struct {
@@ -106,8 +119,7 @@ static __always_inline struct thread *thread_create(struct task_struct *task)
 	struct thread *found = bpf_map_lookup_elem(&threads, &key);
 	if (found)
 		return found;
-	struct thread empty = {};
-	bpf_map_update_elem(&threads, &key, &empty, BPF_NOEXIST);
+	bpf_map_update_elem(&threads, &key, &empty_thread, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&threads, &key);
 #else
 	return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);

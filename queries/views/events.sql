@@ -77,3 +77,61 @@ SELECT
     CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
     concat('CPU ', from_cpu, ' -> ', to_cpu) AS text
 FROM migrations
+UNION ALL
+SELECT
+    ts,
+    CASE WHEN operation IN ('free', 'delete') THEN 'deallocation' ELSE 'allocation' END AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    CASE
+        WHEN operation IN ('free', 'delete') THEN concat(operation, '(', hex(address), ')')
+        ELSE concat(
+            operation, '(',
+            CASE WHEN old_address IS NULL THEN '' ELSE concat(hex(old_address), ', ') END,
+            size_bytes, ') = ', coalesce(hex(address), 'NULL')
+        )
+    END AS text
+FROM allocations
+UNION ALL
+SELECT
+    ts,
+    'cpu_sample' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat('running in ', mode, ' mode on CPU ', cpu) AS text
+FROM cpu_samples
+UNION ALL
+SELECT
+    ts,
+    'page_fault' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(fault, ' page fault at ', coalesce(hex(address), '?')) AS text
+FROM page_faults
+UNION ALL
+SELECT
+    ts,
+    'memory_usage' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'memory: ', coalesce(human_bytes(rss_bytes), '?'), ' resident, peak ',
+        coalesce(human_bytes(rss_peak_bytes), '?')
+    ) AS text
+FROM memory_usage
+UNION ALL
+SELECT
+    ts,
+    'oom_kill' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'killed for want of memory, with ', coalesce(human_bytes(rss_bytes), '?'), ' resident',
+        CASE WHEN by_pid IS NULL THEN '' ELSE concat('; process ', by_pid, ' had asked for more') END
+    ) AS text
+FROM oom_kills
+UNION ALL
+SELECT
+    ts,
+    'mapping' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'code at ', coalesce(hex(start_address), '?'), '-', coalesce(hex(end_address), '?'),
+        CASE WHEN file IS NULL THEN '' ELSE concat(' of ', file) END
+    ) AS text
+FROM mappings

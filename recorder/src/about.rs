@@ -56,5 +56,11 @@ fn settings(options: &Options) -> serde_json::Value {
         "rotate_s": options.rotation.every.as_secs_f64(),
         "rotate_bytes": options.rotation.bytes,
         "ring_bytes": options.rings.0,
+        "cpu_hz": options.stacks.cpu_hz,
+        "offcpu_min_ns": options.stacks.offcpu_min.as_nanos() as u64,
+        "stack_depth_max": options.stacks.depth_max,
+        "allocation_size_min_bytes": options.allocations.size_min,
+        "allocation_one_in": options.allocations.one_in,
+        "allocation_on_full": if options.allocations.wait_when_full { "wait" } else { "drop" },
     })
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use store::Folder;
 
+use crate::modules::Holder;
 use crate::options::{Encode, Options, Retention};
 use crate::{Error, host};
 
@@ -26,6 +27,8 @@ pub struct Status {
     pub dropped: AtomicU64,
     /// The first thing that went wrong; the spool is kept then.
     pub error: Mutex<Option<store::Error>>,
+    /// What else is to be told.
+    pub notes: Mutex<Vec<String>>,
 }
 
 /// The thread that deals with complete segments.
@@ -37,14 +40,20 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts it.
-    pub fn start(folder: &Folder, options: &Options) -> Result<Background, Error> {
+    /// Starts it. `held` tells of files that can be opened only by way of this process.
+    pub fn start(
+        folder: &Folder,
+        options: &Options,
+        held: Option<Holder>,
+    ) -> Result<Background, Error> {
         let status = Arc::new(Status::default());
         let (segments, received) = channel();
         let worker = Worker {
             folder: folder.clone(),
             encode: options.encode,
             keep_spool: options.keep_spool,
+            symbols: symbols::Options::default(),
+            held: held.filter(|_| options.symbolize),
             retention: options.retention,
             pool: pool(status.clone())?,
             done: VecDeque::new(),
@@ -83,6 +92,10 @@ struct Worker {
     folder: Folder,
     encode: Encode,
     keep_spool: bool,
+    /// How functions are named.
+    symbols: symbols::Options,
+    /// Files to name functions by; none when they are not to be named.
+    held: Option<Holder>,
     retention: Retention,
     /// One thread, of low priority: tables in parallel would take memory and time from the workload.
     pool: rayon::ThreadPool,
@@ -111,6 +124,9 @@ impl Worker {
             Encode::Now => {
                 let encoded = self.pool.install(|| {
                     let encoded = store::encode::segment(&self.folder, segment, self.folder.path());
+                    if encoded.is_ok() {
+                        self.symbolize(segment)?;
+                    }
                     self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
                     encoded
                 })?;
@@ -125,6 +141,18 @@ impl Worker {
             return store::spool::compress_all(&self.folder.spool_path(segment));
         }
         self.folder.remove_spool(segment)
+    }
+
+    /// Names the functions of a segment's stacks, while their files are at hand.
+    fn symbolize(&self, segment: u64) -> store::Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let options = symbols::Options { held: held(), same_boot: true, ..self.symbols.clone() };
+        if let Err(error) = symbols::symbolize_segment(&self.folder, segment, &options) {
+            // The stacks are there without names, which `ebrec symbolize` can give them.
+            let note = format!("functions of segment {segment} have no names: {error}");
+            self.status.notes.lock().expect("no thread panics with the lock").push(note);
+        }
+        Ok(())
     }
 
     fn drop_oldest(&mut self) {

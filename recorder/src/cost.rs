@@ -20,6 +20,7 @@ pub struct Meter {
     process_cpu_ns: u64,
     /// CPU time and bytes of each drain.
     drains: Vec<(u64, u64)>,
+    in_process_ns: u64,
     background: (u64, u64),
 }
 
@@ -30,6 +31,7 @@ impl Meter {
             at_ns: host::monotonic_ns(),
             process_cpu_ns: host::process_cpu_ns(),
             drains: vec![(0, 0); drains],
+            in_process_ns: 0,
             background: (0, 0),
         }
     }
@@ -39,6 +41,7 @@ impl Meter {
         &mut self,
         kernel: &Kernel,
         drains: &[Drain],
+        in_process_ns: Option<u64>,
         background: &background::Status,
     ) -> Vec<Meta> {
         let now_ns = host::monotonic_ns();
@@ -54,7 +57,7 @@ impl Meter {
         };
         let mut records = Vec::new();
         for (drain, last) in drains.iter().zip(&mut self.drains) {
-            let now = (drain.status.cpu_ns.load(Relaxed), drain.status.bytes.load(Relaxed));
+            let now = (drain.cpu_ns.load(Relaxed), drain.sink.status.bytes.load(Relaxed));
             records.push(component(
                 format!("drain:{}", drain.stream.name()),
                 now.0 - last.0,
@@ -62,6 +65,11 @@ impl Meter {
                 None,
             ));
             *last = now;
+        }
+        if let Some(now_ns) = in_process_ns {
+            let cpu_ns = now_ns - self.in_process_ns;
+            records.push(component("drain:preload".into(), cpu_ns, None, None));
+            self.in_process_ns = now_ns;
         }
         let now = (background.cpu_ns.load(Relaxed), background.bytes.load(Relaxed));
         records.push(component(

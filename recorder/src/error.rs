@@ -69,6 +69,11 @@ pub enum Error {
         /// All presets.
         presets: String,
     },
+    /// The collector in processes could not be set up.
+    #[error(
+        "the collector of allocations could not be set up: {0}; `--collector uprobes` does without it"
+    )]
+    Collector(#[source] preload::Error),
     /// Anything the operating system refused.
     #[error("{what}: {source}")]
     Io {

@@ -39,12 +39,38 @@ pub fn thread_cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
+/// Size of a page.
+pub fn page_bytes() -> u64 {
+    // SAFETY: no pointers.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
+}
+
 /// Resident memory of this process, in bytes.
 pub fn resident_bytes() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    // SAFETY: no pointers.
-    Some(pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64)
+    Some(pages * page_bytes())
+}
+
+/// Address of a symbol of the kernel; none if this user may not know.
+pub fn kernel_symbol(name: &str) -> Option<u64> {
+    use std::io::BufRead;
+    let lines = std::io::BufReader::new(fs::File::open("/proc/kallsyms").ok()?).lines();
+    let address = lines.map_while(Result::ok).find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        (words.nth(1)? == name).then_some(address)
+    });
+    address.filter(|address| *address != 0)
+}
+
+/// The code that the kernel gives each process: the same in all of them.
+pub fn vdso() -> Option<&'static [u8]> {
+    let maps = procfs::process::Process::myself().and_then(|process| process.maps()).ok()?;
+    let map = maps.into_iter().find(|map| map.pathname == procfs::process::MMapPath::Vdso)?;
+    let bytes = usize::try_from(map.address.1 - map.address.0).ok()?;
+    // SAFETY: the mapping stays for as long as this process lives, and nothing writes to it.
+    Some(unsafe { std::slice::from_raw_parts(map.address.0 as *const u8, bytes) })
 }
 
 /// What identifies the machine.

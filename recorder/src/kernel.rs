@@ -1,23 +1,29 @@
 //! The kernel side from here: loads the object, attaches its programs, talks to its maps.
 //!
-//! A program's name says where it goes: `tp_btf__<tracepoint>` or `iter__<what for>`; a part after a
-//! second `__` names a variant for other kernels, tried when the first is refused. So a new program
-//! needs nothing here.
+//! A program's name says where it goes: `tp_btf__<tracepoint>`, `iter__<what for>`,
+//! `perf_event__<what>`, `uprobe__<what>` or `uretprobe__<what>`. A part after a second `__` names a
+//! variant for other kernels, tried when the first is refused, or with `for_` the one source that
+//! the program is for. So a new program at a tracepoint needs nothing here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, Iter, Program};
+use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
+use aya::programs::{BtfTracePoint, Iter, PerfEvent, Program, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader};
 use schema::Stream;
 use schema::events::KINDS;
 use schema::syscalls::Arch;
 use store::meta::KindCount;
 
-use crate::{Error, Options, Scope, calls};
+use crate::modules::{self, Maps};
+use crate::options::Allocations;
+use crate::sources::Source;
+use crate::{Error, Options, Scope, calls, host};
 
 /// Bits of `required`; as `SCOPE_` in ebpf/src/thread.h.
 const SCOPE_TREE: u32 = 1;
@@ -34,6 +40,9 @@ struct Counter {
 
 // SAFETY: two integers without padding, any value is valid.
 unsafe impl aya::Pod for Counter {}
+
+/// Room for what the kernel side asks of the recorder.
+const MODULES_RING_BYTES: u32 = 256 << 10;
 
 /// Tracepoints that have another name on newer kernels.
 const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
@@ -78,9 +87,21 @@ impl Kernel {
         let wake_mask = per_wake.clamp(16, 4096).next_power_of_two() / 2 - 1;
         let self_pid = std::process::id();
         let launched = launched_pid.unwrap_or(0);
-        let has = |stream| u8::from(options.sources.has(stream));
+        let has = |stream| u8::from(options.sources.has_stream(stream));
         let (has_syscalls, has_sched) = (has(Stream::Syscalls), has(Stream::Sched));
+        let (has_stacks, has_faults) = (has(Stream::Stacks), has(Stream::Faults));
+        let has_offcpu_stacks = u8::from(options.sources.has(Source::Offcpu));
         let passes_prev_state = u8::from(!older_than(5, 18));
+        let page_shift = host::page_bytes().trailing_zeros();
+        let per_cpu_offsets = match options.sources.has(Source::Faults) {
+            true => host::kernel_symbol("__per_cpu_offset").unwrap_or(0),
+            false => 0,
+        };
+        let possible_cpus = aya::util::nr_cpus().unwrap_or(0) as u32;
+        let cpu_period_ns = 1_000_000_000 / u64::from(options.stacks.cpu_hz.max(1));
+        let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
+        let Allocations { size_min, one_in, salt, .. } = options.allocations;
+        let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -94,7 +115,21 @@ impl Kernel {
                 .override_global("has_syscalls", &has_syscalls, true)
                 .override_global("has_sched", &has_sched, true)
                 .override_global("passes_prev_state", &passes_prev_state, true)
-                .override_global("wake_mask", &wake_mask, true);
+                .override_global("wake_mask", &wake_mask, true)
+                .override_global("has_stacks", &has_stacks, true)
+                .override_global("page_shift", &page_shift, true)
+                .override_global("per_cpu_offsets", &per_cpu_offsets, true)
+                .override_global("possible_cpus", &possible_cpus, true)
+                .override_global("has_faults", &has_faults, true)
+                .override_global("has_offcpu_stacks", &has_offcpu_stacks, true)
+                .override_global("offcpu_min_ns", &offcpu_min_ns, true)
+                .override_global("cpu_period_ns", &cpu_period_ns, true)
+                .override_global("stack_depth_max", &options.stacks.depth_max, true)
+                .override_global("size_min", &size_min, true)
+                .override_global("sample_one_in", &one_in, true)
+                .override_global("sample_salt", &salt, true)
+                .map_max_entries("unwind_rows", rows_max)
+                .map_max_entries("modules_ring", MODULES_RING_BYTES);
             for (name, bytes) in &rings {
                 loader.map_max_entries(name, *bytes);
             }
@@ -159,9 +194,14 @@ impl Kernel {
         tracepoints.sort_unstable();
         let mut attached = BTreeSet::new();
         for full in tracepoints {
-            let tracepoint = full.split("__").next().unwrap_or(full);
-            let wanted = stream_of(tracepoint).is_some_and(|stream| streams.contains(&stream));
-            if !wanted || attached.contains(tracepoint) {
+            let (tracepoint, variant) = full.split_once("__").unwrap_or((full, ""));
+            let alone = variant.strip_prefix("for_");
+            let stream = match alone {
+                Some(name) => Stream::ALL.into_iter().find(|stream| stream.name() == name),
+                None => stream_of(tracepoint),
+            };
+            let wanted = stream.is_some_and(|stream| streams.contains(&stream));
+            if !wanted || (alone.is_none() && attached.contains(tracepoint)) {
                 continue;
             }
             match self.attach_tracepoint(&format!("tp_btf__{full}"), tracepoint) {
@@ -202,13 +242,86 @@ impl Kernel {
         Ok(())
     }
 
-    /// Detaches all programs at their tracepoints; maps and walks stay usable.
+    /// Attaches what is driven by the clock of each CPU or by its page faults.
+    pub fn attach_samplers(&mut self, options: &Options) -> Result<(), Error> {
+        if options.sources.has(Source::Cpu) {
+            let hz = u64::from(options.stacks.cpu_hz);
+            let clock = SoftwareEvent::CpuClock;
+            self.attach_perf_event("perf_event__cpu", clock, SamplePolicy::Frequency(hz))?;
+        }
+        if options.sources.has(Source::Faults) {
+            for (name, event) in [
+                ("perf_event__fault_minor", SoftwareEvent::PageFaultsMin),
+                ("perf_event__fault_major", SoftwareEvent::PageFaultsMaj),
+            ] {
+                self.attach_perf_event(name, event, SamplePolicy::Period(1))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attach_perf_event(
+        &mut self,
+        name: &str,
+        event: SoftwareEvent,
+        policy: SamplePolicy,
+    ) -> Result<(), Error> {
+        let cpus = aya::util::online_cpus()
+            .map_err(|(_, source)| Error::Io { what: "cannot list the CPUs", source })?;
+        let program: &mut PerfEvent = program(&mut self.ebpf, name)?;
+        let refused = |error: aya::programs::ProgramError| refusal(name, &error);
+        program.load().map_err(refused)?;
+        for cpu in cpus {
+            let scope = PerfEventScope::AllProcessesOneCpu { cpu };
+            program
+                .attach(PerfEventConfig::Software(event), scope, policy, false)
+                .map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the programs for allocator functions: by name, to be attached by [`crate::uprobes`].
+    pub fn load_uprobes(&mut self) -> Result<BTreeMap<String, OwnedFd>, Error> {
+        let mut loaded = BTreeMap::new();
+        for (name, program) in self.ebpf.programs_mut() {
+            if !name.starts_with("uprobe__") && !name.starts_with("uretprobe__") {
+                continue;
+            }
+            let refused = |error: aya::programs::ProgramError| refusal(name, &error);
+            let program: &mut UProbe = program.try_into().map_err(refused)?;
+            program.load().map_err(refused)?;
+            let fd = program.fd().map_err(refused)?.as_fd().try_clone_to_owned();
+            loaded.insert(name.to_string(), fd.map_err(Error::io("cannot keep a program"))?);
+        }
+        Ok(loaded)
+    }
+
+    /// What the thread needs that looks at the files of stacks; it can be taken once.
+    pub fn take_modules_maps(&mut self) -> Result<Maps, Error> {
+        let mut take =
+            |name| self.ebpf.take_map(name).expect("the object has the maps this file names");
+        let Map::Array(rows) = take("unwind_rows") else { unreachable!("it is an array") };
+        Ok(Maps {
+            requests: RingBuf::try_from(take("modules_ring"))?,
+            rows,
+            files: HashMap::try_from(take("files"))?,
+        })
+    }
+
+    /// Emits how much memory each process in scope has.
+    pub fn note_memory(&mut self) -> Result<(), Error> {
+        self.walk("iter__memory").map(|_| ())
+    }
+
+    /// Detaches all programs but the walks; maps stay usable.
     pub fn detach(&mut self) {
         for (_, program) in self.ebpf.programs_mut() {
-            if let Program::BtfTracePoint(program) = program {
-                // One that was not loaded has nothing to unload.
-                let _ = program.unload();
-            }
+            // One that was not loaded has nothing to unload.
+            let _ = match program {
+                Program::BtfTracePoint(program) => program.unload(),
+                Program::PerfEvent(program) => program.unload(),
+                _ => Ok(()),
+            };
         }
     }
 
@@ -261,13 +374,15 @@ impl Kernel {
             PerCpuArray::try_from(self.ebpf.map("counters").expect("the object has counters"))?;
         let mut counts = Vec::new();
         for event in schema::events::EVENTS {
-            // One counter for programs at tracepoints, one for walks over tasks.
-            let events = map.get(&u32::from(event.id), 0)?;
-            let walks = map.get(&(u32::from(event.id) + KINDS as u32), 0)?;
-            for (cpu, (events, walks)) in (0..).zip(events.iter().zip(walks.iter())) {
-                let emitted = events.emitted + walks.emitted;
+            // One counter for each lane: for programs that can interrupt each other.
+            let lanes = (0..map.len() / KINDS as u32)
+                .map(|lane| map.get(&(u32::from(event.id) + lane * KINDS as u32), 0))
+                .collect::<Result<Vec<_>, _>>()?;
+            for (cpu, at) in (0..).zip(0..lanes.first().map_or(0, |lane| lane.len())) {
+                let sum =
+                    |part: fn(&Counter) -> u64| lanes.iter().map(|lane| part(&lane[at])).sum();
+                let (emitted, lost) = (sum(|count| count.emitted), sum(|count| count.lost));
                 if emitted > 0 {
-                    let lost = events.lost + walks.lost;
                     counts.push(KindCount { kind: event.id, cpu, emitted, lost, refused: 0 });
                 }
             }
@@ -277,8 +392,8 @@ impl Kernel {
 
     /// Run counts and times of the programs, as far as the kernel measures them.
     pub fn costs(&self) -> Vec<ProgramCost> {
-        let tracepoints = self.ebpf.programs().filter(|(name, _)| name.starts_with("tp_btf__"));
-        tracepoints
+        let hooked = self.ebpf.programs().filter(|(name, _)| !name.starts_with("iter__"));
+        hooked
             .filter_map(|(name, program)| {
                 let info = program.info().ok()?;
                 let name = name.trim_start_matches("tp_btf__").to_string();
@@ -302,7 +417,7 @@ fn ring_name(stream: Stream) -> String {
 
 /// A ring that is not used takes one page.
 fn ring_bytes(options: &Options, stream: Stream) -> u32 {
-    if options.sources.has(stream) { options.rings.of(stream) } else { 4096 }
+    if options.sources.has_stream(stream) { options.rings.of(stream) } else { 4096 }
 }
 
 fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
@@ -316,6 +431,7 @@ fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
 fn stream_of(tracepoint: &str) -> Option<Stream> {
     match tracepoint {
         "task_rename" | "cgroup_attach_task" => Some(Stream::Processes),
+        "mark_victim" => Some(Stream::Faults),
         name if name.starts_with("sched_process_") => Some(Stream::Processes),
         name if name.starts_with("sched_") => Some(Stream::Sched),
         name if name.starts_with("sys_") || name.starts_with("io_uring_") => Some(Stream::Syscalls),

@@ -66,9 +66,33 @@ fn c_string(bytes: &OsStr) -> Result<CString, Error> {
         .map_err(|_| Error::CommandNotFound("an argument contains a NUL".into()))
 }
 
+/// The environment of this process with some variables set.
+fn environment(variables: &[(OsString, OsString)]) -> Result<Vec<CString>, Error> {
+    let is_set = |name: &OsString| variables.iter().any(|(set, _)| set == name);
+    let inherited = std::env::vars_os().filter(|(name, _)| !is_set(name));
+    inherited
+        .chain(variables.iter().cloned())
+        .map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            c_string(&name)
+        })
+        .collect()
+}
+
+/// The program that a command names, as it is to be started.
+pub fn program(command: &[OsString]) -> Option<PathBuf> {
+    find(command.first()?).ok()
+}
+
 impl Command {
     /// Makes the process; it waits for [`Command::go`].
-    pub fn prepare(command: &[OsString]) -> Result<Command, Error> {
+    ///
+    /// `variables` are set in its environment.
+    pub fn prepare(
+        command: &[OsString],
+        variables: &[(OsString, OsString)],
+    ) -> Result<Command, Error> {
         let name =
             command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let file = c_string(
@@ -78,13 +102,20 @@ impl Command {
             command.iter().map(|arg| c_string(arg)).collect::<Result<_, _>>()?;
         let mut pointers: Vec<*const libc::c_char> = argv.iter().map(|arg| arg.as_ptr()).collect();
         pointers.push(std::ptr::null());
+        let variables: Vec<CString> = environment(variables)?;
+        let mut environment: Vec<*const libc::c_char> =
+            variables.iter().map(|variable| variable.as_ptr()).collect();
+        environment.push(std::ptr::null());
         let (wait, go) = pipe().map_err(Error::io("cannot make a pipe"))?;
         let (failed, report) = pipe().map_err(Error::io("cannot make a pipe"))?;
         // SAFETY: the child makes only async-signal-safe calls on memory made above.
         let pid = unsafe { libc::fork() };
         match pid {
             -1 => Err(Error::last("cannot start a process")),
-            0 => child(&file, &pointers, wait.as_raw_fd(), go.as_raw_fd(), report.as_raw_fd()),
+            0 => {
+                let fds = [wait.as_raw_fd(), go.as_raw_fd(), report.as_raw_fd()];
+                child(&file, &pointers, &environment, fds)
+            }
             _ => {
                 // SAFETY: the descriptor is checked before it is owned.
                 let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as RawFd;
@@ -169,7 +200,12 @@ impl Drop for Command {
     }
 }
 
-fn child(file: &CString, argv: &[*const libc::c_char], wait: RawFd, go: RawFd, report: RawFd) -> ! {
+fn child(
+    file: &CString,
+    argv: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+    [wait, go, report]: [RawFd; 3],
+) -> ! {
     // SAFETY: only async-signal-safe calls, on memory and descriptors made before the fork.
     unsafe {
         libc::close(go);
@@ -179,7 +215,7 @@ fn child(file: &CString, argv: &[*const libc::c_char], wait: RawFd, go: RawFd, r
         if libc::read(wait, (&raw mut byte).cast(), 1) != 1 {
             libc::_exit(127);
         }
-        libc::execv(file.as_ptr(), argv.as_ptr());
+        libc::execve(file.as_ptr(), argv.as_ptr(), environment.as_ptr());
         let code = *libc::__errno_location();
         libc::write(report, (&raw const code).cast(), size_of_val(&code));
         libc::_exit(127)

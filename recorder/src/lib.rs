@@ -1,13 +1,15 @@
 //! Records a Linux machine into a trace folder.
 //!
 //! `session` runs a recording from start to end; `kernel` loads the BPF programs and talks to their
-//! maps; `drain` has the threads that empty the rings into spools; `background` encodes and drops
-//! segments; `launch` starts a command; `host` reads clocks and /proc; `doctor` tells what this
-//! machine can record. No event kind is named here: `schema` lists them.
+//! maps; `drain` has the threads that empty the rings into spools (`sink`); `modules` looks at the
+//! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
+//! process and by probes (`probes`); `background` encodes, names and drops segments; `launch` starts
+//! a command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
 
 mod about;
 mod background;
 mod calls;
+mod collector;
 mod cost;
 pub mod doctor;
 mod drain;
@@ -15,15 +17,21 @@ mod error;
 mod host;
 mod kernel;
 mod launch;
+mod modules;
 mod options;
 mod outcome;
+mod probes;
 mod session;
 mod signals;
+mod sink;
 mod sources;
+mod uprobes;
 mod wait;
 
 pub use error::Error;
-pub use options::{Encode, Options, Retention, RingBytes, Rotation, Scope};
+pub use options::{
+    Allocations, Collector, Encode, Options, Retention, RingBytes, Rotation, Scope, Stacks,
+};
 pub use outcome::{Progress, Summary};
 pub use session::record;
-pub use sources::{PRESETS, Sources};
+pub use sources::{PRESETS, Source, Sources};

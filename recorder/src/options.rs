@@ -37,6 +37,12 @@ pub struct Options {
     pub encode: Encode,
     /// Sizes of the rings.
     pub rings: RingBytes,
+    /// What is sampled, and how stacks are taken.
+    pub stacks: Stacks,
+    /// Which allocations are recorded, and how.
+    pub allocations: Allocations,
+    /// Whether functions are named when a segment has been encoded.
+    pub symbolize: bool,
 }
 
 impl Options {
@@ -55,6 +61,65 @@ impl Options {
             keep_spool: false,
             encode: Encode::Later,
             rings: RingBytes([4096; Stream::ALL.len()]),
+            stacks: Stacks::default(),
+            allocations: Allocations::default(),
+            symbolize: false,
+        }
+    }
+}
+
+/// What is sampled, and how stacks are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Stacks {
+    /// Samples a second and CPU.
+    pub cpu_hz: u32,
+    /// Shortest interval off the CPU that has stacks.
+    pub offcpu_min: Duration,
+    /// Most frames of the program's that a stack has.
+    pub depth_max: u32,
+}
+
+impl Default for Stacks {
+    fn default() -> Self {
+        // 99 and not 100: what happens every 10 ms would be hit always or never.
+        Stacks { cpu_hz: 99, offcpu_min: Duration::from_millis(1), depth_max: 64 }
+    }
+}
+
+/// Who records the calls of allocators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collector {
+    /// A library in the processes of a command; probes for those that run already.
+    Auto,
+    /// The library, and nothing where it does not reach.
+    InProcess,
+    /// Probes in all processes.
+    Uprobes,
+}
+
+/// Which allocations are recorded, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocations {
+    /// Who records them.
+    pub collector: Collector,
+    /// Smaller ones are not recorded.
+    pub size_min: u64,
+    /// One in so many is recorded, with its deallocation.
+    pub one_in: u32,
+    /// What the choice among them is drawn with.
+    pub salt: u64,
+    /// When there is no room for a record the program waits; else it is counted as lost.
+    pub wait_when_full: bool,
+}
+
+impl Default for Allocations {
+    fn default() -> Self {
+        Allocations {
+            collector: Collector::Auto,
+            size_min: 0,
+            one_in: 1,
+            salt: 0,
+            wait_when_full: false,
         }
     }
 }
@@ -68,6 +133,13 @@ pub struct Scope {
     pub comm: Option<String>,
     /// Members of these control groups and of those below them.
     pub cgroups: Vec<PathBuf>,
+}
+
+impl Scope {
+    /// Whether it is everything on the machine.
+    pub fn is_machine(&self) -> bool {
+        self.pids.is_empty() && self.comm.is_none() && self.cgroups.is_empty()
+    }
 }
 
 /// When a segment ends.
@@ -103,8 +175,9 @@ pub struct RingBytes(pub [u32; Stream::ALL.len()]);
 
 impl Default for RingBytes {
     fn default() -> Self {
-        // A mapped ring counts twice in the recorder's memory: 2 * (2 + 16 + 4) MiB.
-        RingBytes([2 << 20, 16 << 20, 4 << 20])
+        // A mapped ring counts twice in the recorder's memory: 2 * (2 + 16 + 4 + 2 + 8 + 1 + 2) MiB
+        // with everything switched on.
+        RingBytes([2 << 20, 16 << 20, 4 << 20, 2 << 20, 8 << 20, 1 << 20, 2 << 20])
     }
 }
 

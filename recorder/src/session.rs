@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use schema::Stream;
@@ -17,13 +19,19 @@ use store::meta::KindCount;
 use store::{Folder, Manifest, Meta, MetaWriter};
 
 use crate::background::Background;
+use crate::collector::{self, InProcess};
 use crate::cost::Meter;
 use crate::drain::Drain;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
-use crate::launch::Command;
+use crate::launch::{self, Command};
+use crate::modules::Modules;
+use crate::options::Collector;
 use crate::outcome::{self, Progress, Summary};
 use crate::signals::Signals;
+use crate::sink::Sink;
+use crate::sources::Source;
+use crate::uprobes::{Reach, Uprobes};
 use crate::{Error, Options, about, wait};
 
 /// How often clocks, counters and cost are noted.
@@ -50,12 +58,18 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
         return Err(Error::NoProcess(*pid));
     }
     let signals = Signals::new()?;
-    let mut command = options.command.as_deref().map(Command::prepare).transpose()?;
+    let (in_process, variables) = match has_library(options) {
+        true => collector::create(options).map(|(made, variables)| (Some(made), variables))?,
+        false => (None, Vec::new()),
+    };
+    let prepare = |command: &Vec<_>| Command::prepare(command, &variables);
+    let mut command = options.command.as_ref().map(prepare).transpose()?;
     let mut kernel = Kernel::load(options, command.as_ref().map(Command::pid))?;
     let folder = Folder::create(&options.output, options.force)?;
     let mut session =
         Session::begin(options, &mut kernel, folder).inspect_err(|_| remove_unused(options))?;
-    let started = session.start_kernel().and_then(|()| match &mut command {
+    let started = in_process.map_or(Ok(()), |collector| session.collect_in_process(collector));
+    let started = started.and_then(|()| session.start_kernel()).and_then(|()| match &mut command {
         Some(command) => command.go(),
         None => Ok(()),
     });
@@ -68,6 +82,13 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
     let mut summary = session.end(reason, progress)?;
     summary.exit_code = command.as_mut().map(|command| outlive(command, &signals));
     Ok(summary)
+}
+
+/// Whether a library in the processes of the command records their allocations.
+fn has_library(options: &Options) -> bool {
+    options.sources.has(Source::Allocations)
+        && options.command.is_some()
+        && options.allocations.collector != Collector::Uprobes
 }
 
 /// Stays until the command ends, when the recording ended first; returns its exit code.
@@ -101,6 +122,14 @@ struct Session<'a> {
     manifest: Manifest,
     host: Host,
     drains: Vec<Drain>,
+    /// Records allocations in the processes of the command.
+    in_process: Option<InProcess>,
+    /// Records allocations in other processes.
+    uprobes: Option<Uprobes>,
+    /// Looks at the files that stacks go through.
+    modules: Option<Modules>,
+    /// Processes that the kernel side tells of, until there is someone to attach to them.
+    processes: Option<Receiver<u32>>,
     background: Background,
     meta: MetaWriter,
     segment: u64,
@@ -130,9 +159,18 @@ impl<'a> Session<'a> {
         let drains: Vec<Drain> = options
             .sources
             .streams()
-            .map(|stream| Drain::start(&folder, stream, kernel.take_ring(stream)?, segment))
+            .map(|stream| {
+                let sink = Arc::new(Sink::create(&folder, stream, segment)?);
+                Drain::start(stream, kernel.take_ring(stream)?, sink)
+            })
             .collect::<Result<_, Error>>()?;
-        let background = Background::start(&folder, options)?;
+        let (tell, processes) = channel();
+        let modules = match options.sources.has_stream(Stream::Stacks) {
+            true => Some(Modules::start(kernel.take_modules_maps()?, tell)?),
+            false => None,
+        };
+        let held = modules.as_ref().map(Modules::holder);
+        let background = Background::start(&folder, options, held)?;
         let meter = Meter::new(drains.len());
         let now = Instant::now();
         Ok(Session {
@@ -142,6 +180,10 @@ impl<'a> Session<'a> {
             manifest,
             host,
             drains,
+            in_process: None,
+            uprobes: None,
+            modules,
+            processes: Some(processes),
             background,
             meta,
             segment,
@@ -154,6 +196,47 @@ impl<'a> Session<'a> {
         })
     }
 
+    fn sink(&self, stream: Stream) -> Arc<Sink> {
+        let drain = self.drains.iter().find(|drain| drain.stream == stream);
+        drain.expect("the source brings the stream").sink.clone()
+    }
+
+    /// Takes over what the library in the command's processes records.
+    fn collect_in_process(&mut self, collector: preload::Collector) -> Result<(), Error> {
+        let modules = self.modules.as_ref().expect("allocations have stacks");
+        let (stacks, allocations) = (self.sink(Stream::Stacks), self.sink(Stream::Allocations));
+        collector.set_epoch(self.segment as u32);
+        let started = InProcess::start(collector, stacks, allocations, modules.asker())?;
+        self.in_process = Some(started);
+        Ok(())
+    }
+
+    /// Gives the kernel side the rules of what runs already, and of the command; puts probes into
+    /// the allocators of what no library records.
+    fn look_at_programs(&mut self, pids: &[u32]) -> Result<(), Error> {
+        let Some(modules) = &self.modules else { return Ok(()) };
+        modules.look_at_processes(pids);
+        let command = self.options.command.as_deref();
+        if let Some(program) = command.and_then(launch::program) {
+            modules.look_at_program(&program);
+        }
+        let choice = self.options.allocations.collector;
+        if !self.options.sources.has(Source::Allocations) || choice == Collector::InProcess {
+            return Ok(());
+        }
+        let reach = if self.in_process.is_some() { Reach::BesideLibrary } else { Reach::All };
+        if self.options.scope.is_machine() && command.is_none() {
+            self.notes.push(
+                "allocator calls are recorded of processes that are named: give -p, --comm, --cgroup or a command; of the whole machine only mmap, munmap, mremap and brk are".into(),
+            );
+            return Ok(());
+        }
+        let programs = self.kernel.load_uprobes()?;
+        let processes = self.processes.take().expect("probes are started once");
+        self.uprobes = Some(Uprobes::start(programs, pids, processes, reach)?);
+        Ok(())
+    }
+
     /// Attaches the kernel side, processes first, so that nothing happens to a thread unknown.
     fn start_kernel(&mut self) -> Result<(), Error> {
         self.kernel.set_segment(self.segment)?;
@@ -163,10 +246,12 @@ impl<'a> Session<'a> {
         for pid in host::tree(&self.options.scope.pids) {
             self.kernel.add_root(pid)?;
         }
-        self.snapshot()?;
+        let pids = self.snapshot()?;
+        self.look_at_programs(&pids)?;
         self.kernel.attach(
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;
+        self.kernel.attach_samplers(self.options)?;
         self.began = Instant::now();
         self.segment_began = self.began;
         // What loading took is not a cost of the time recorded.
@@ -174,11 +259,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Announces all threads in scope, and notes what only /proc tells of their processes.
-    fn snapshot(&mut self) -> Result<(), Error> {
-        let known: Vec<Meta> =
-            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
-        Ok(self.meta.write(&known)?)
+    /// Announces all threads in scope, and notes what only /proc tells of their processes. Returns
+    /// the processes.
+    fn snapshot(&mut self) -> Result<Vec<u32>, Error> {
+        let processes = self.kernel.snapshot()?;
+        let known: Vec<Meta> = processes.iter().copied().filter_map(host::process).collect();
+        self.meta.write(&known)?;
+        Ok(processes.into_iter().map(host::pid_of).collect())
     }
 
     /// Waits for the end; returns why it came.
@@ -215,7 +302,7 @@ impl<'a> Session<'a> {
                 }
                 return "the time was up".into();
             }
-            if self.drains.iter().any(|drain| drain.status.failed.load(Relaxed)) {
+            if self.is_disk_full() {
                 return "the disk was full".into();
             }
             let is_note_due = noted.elapsed() >= NOTE_EVERY;
@@ -243,18 +330,25 @@ impl<'a> Session<'a> {
     }
 
     fn is_segment_full(&self) -> bool {
-        let bytes = |drain: &Drain| drain.status.segment_bytes.load(Relaxed);
+        let bytes = |drain: &Drain| drain.sink.status.segment_bytes.load(Relaxed);
         self.segment_began.elapsed() >= self.options.rotation.every
             || self.drains.iter().map(bytes).sum::<u64>() >= self.options.rotation.bytes
     }
 
+    fn is_disk_full(&self) -> bool {
+        self.drains.iter().any(|drain| drain.sink.status.failed.load(Relaxed))
+    }
+
+    fn stored(&self) -> u64 {
+        self.drains.iter().map(|drain| drain.sink.status.stored.load(Relaxed)).sum()
+    }
+
     fn progress(&self, is_encoding: bool) -> Progress {
-        let stored = self.drains.iter().map(|drain| drain.status.stored.load(Relaxed)).sum();
         let bytes: u64 =
-            self.drains.iter().map(|drain| drain.status.segment_bytes.load(Relaxed)).sum();
+            self.drains.iter().map(|drain| drain.sink.status.segment_bytes.load(Relaxed)).sum();
         Progress {
             elapsed: self.began.elapsed(),
-            stored,
+            stored: self.stored(),
             lost: self.lost,
             bytes: bytes + self.background.status.bytes.load(Relaxed),
             is_encoding,
@@ -263,17 +357,30 @@ impl<'a> Session<'a> {
 
     /// Notes clocks, counters and cost.
     fn note(&mut self) -> Result<(), Error> {
+        if self.options.sources.has(Source::Faults) {
+            self.kernel.note_memory()?;
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
-        records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
+        records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
+        records.extend(self.costs());
         Ok(self.meta.write(&records)?)
+    }
+
+    fn costs(&mut self) -> Vec<Meta> {
+        let in_process = self.in_process.as_ref().map(|thread| thread.cpu_ns.load(Relaxed));
+        self.meter.note(self.kernel, &self.drains, in_process, &self.background.status)
     }
 
     fn counters(&mut self) -> Result<Meta, Error> {
         let monotonic_ns = host::monotonic_ns();
         let mut kinds = self.kernel.counters()?;
+        if let Some(in_process) = &self.in_process {
+            in_process.add_to(&mut kinds);
+        }
         for drain in &self.drains {
-            let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
+            let discarded =
+                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
             for (kind, count) in
                 discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0)
             {
@@ -286,22 +393,32 @@ impl<'a> Session<'a> {
 
     /// Begins the next segment.
     ///
-    /// Processes first: while the other rings still go to the old segment, what happens to processes
-    /// goes to both, so that each segment can name every thread in it.
+    /// What the others are read with goes first: while their rings still go to the old segment, what
+    /// happens to processes and which stacks there are goes to both, so that each segment can name
+    /// every thread and stack in it.
     fn rotate(&mut self) -> Result<(), Error> {
         let segment = self.segment + 1;
         let spool = self.folder.create_spool(segment)?;
         let mut meta = MetaWriter::create(&spool, segment)?;
         meta.write(&about::opening(&self.manifest, &self.host, segment, Vec::new()))?;
-        let (processes, others): (Vec<&Drain>, Vec<&Drain>) =
-            self.drains.iter().partition(|drain| drain.stream == Stream::Processes);
-        processes.iter().try_for_each(|drain| drain.switch(segment, true))?;
+        let (context, others): (Vec<&Drain>, Vec<&Drain>) =
+            self.drains.iter().partition(|drain| drain.stream.is_context());
+        context.iter().try_for_each(|drain| drain.switch(segment, true))?;
         self.kernel.set_segment(segment)?;
+        if let Some(in_process) = &self.in_process {
+            in_process.begin(segment);
+        }
         let known: Vec<Meta> =
             self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
         meta.write(&known)?;
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
-        processes.iter().try_for_each(|drain| drain.end_overlap())?;
+        context.iter().try_for_each(|drain| drain.end_overlap())?;
+        let mut modules = Vec::new();
+        if let Some(looking) = &mut self.modules {
+            looking.settle();
+            modules = looking.records(true);
+            meta.write(&modules)?;
+        }
         // Where the old segment ends the new one begins, so that no loss is in both.
         let counters = self.counters()?;
         meta.write(std::slice::from_ref(&counters))?;
@@ -311,6 +428,7 @@ impl<'a> Session<'a> {
             reason: "rotation".into(),
         };
         let mut old = std::mem::replace(&mut self.meta, meta);
+        old.write(&modules)?;
         old.write(&[counters, closing])?;
         old.finish()?;
         self.background.take(self.segment);
@@ -326,25 +444,42 @@ impl<'a> Session<'a> {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Summary, Error> {
         let elapsed = self.began.elapsed();
+        let mut results = Vec::new();
+        if self.options.sources.has(Source::Faults) {
+            results.push(self.kernel.note_memory());
+        }
         self.kernel.detach();
+        if let Some(uprobes) = &mut self.uprobes {
+            self.notes.extend(uprobes.finish());
+        }
+        if let Some(in_process) = &mut self.in_process {
+            in_process.finish();
+        }
         // A program that was running on another CPU has ended by then.
         std::thread::sleep(Duration::from_millis(5));
-        let mut results = vec![self.kernel.finish()];
+        results.push(self.kernel.finish());
         for drain in &mut self.drains {
             results.push(drain.finish());
+            results.push(drain.sink.finish());
         }
-        let disk_full = self.drains.iter().any(|drain| drain.status.failed.load(Relaxed));
+        let disk_full = self.is_disk_full();
         results.push(self.folder.release().map_err(Error::from));
         let counters = self.counters()?;
         let (emitted, lost) = outcome::totals(&counters);
         let mut records = vec![host::clocks(), counters];
-        records.extend(self.meter.note(self.kernel, &self.drains, &self.background.status));
+        if let Some(modules) = &mut self.modules {
+            modules.settle();
+            records.extend(modules.records(false));
+            self.notes.extend(modules.notes());
+        }
+        records.extend(self.costs());
         records.push(Meta::End {
             monotonic_ns: host::monotonic_ns(),
             closed: true,
             reason: reason.clone(),
         });
         results.push(self.meta.write(&records).map_err(Error::from));
+        let stored = self.stored();
         results.push(self.meta.finish().map_err(Error::from));
         progress(&Progress { is_encoding: true, elapsed, ..Progress::default() });
         if !disk_full {
@@ -364,16 +499,20 @@ impl<'a> Session<'a> {
                 .iter()
                 .map(|e| e.to_string()),
         );
+        self.notes.extend(std::mem::take(
+            &mut *background.notes.lock().expect("no thread panics with the lock"),
+        ));
         self.notes
             .extend(self.kernel.missing.iter().map(|missing| format!("not recorded: {missing}")));
         for drain in &self.drains {
-            let discarded = drain.status.discarded.lock().expect("no thread panics with the lock");
+            let discarded =
+                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
             self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
         }
         Ok(Summary {
             elapsed,
             emitted,
-            stored: self.drains.iter().map(|drain| drain.status.stored.load(Relaxed)).sum(),
+            stored,
             lost,
             bytes: self.folder.bytes().unwrap_or(0),
             segments: self.segment,

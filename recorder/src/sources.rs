@@ -6,12 +6,70 @@ use schema::Stream;
 
 use crate::Error;
 
+/// Something that can be recorded, by the name that `-s` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Processes and threads; always recorded.
+    Processes,
+    /// System calls.
+    Syscalls,
+    /// The scheduler.
+    Sched,
+    /// The scheduler, with the stacks of what blocks and of who wakes it.
+    Offcpu,
+    /// Samples of what the CPUs do.
+    Cpu,
+    /// Allocator calls.
+    Allocations,
+    /// Page faults, memory of processes, out-of-memory kills.
+    Faults,
+}
+
+impl Source {
+    /// All sources.
+    pub const ALL: [Source; 7] = [
+        Source::Processes,
+        Source::Syscalls,
+        Source::Sched,
+        Source::Offcpu,
+        Source::Cpu,
+        Source::Allocations,
+        Source::Faults,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Source::Processes => "processes",
+            Source::Syscalls => "syscalls",
+            Source::Sched => "sched",
+            Source::Offcpu => "offcpu",
+            Source::Cpu => "cpu",
+            Source::Allocations => "allocations",
+            Source::Faults => "faults",
+        }
+    }
+
+    /// The streams of events it brings.
+    const fn streams(self) -> &'static [Stream] {
+        match self {
+            Source::Processes => &[Stream::Processes],
+            Source::Syscalls => &[Stream::Syscalls],
+            Source::Sched => &[Stream::Sched],
+            Source::Offcpu => &[Stream::Sched, Stream::Stacks],
+            Source::Cpu => &[Stream::Cpu, Stream::Stacks],
+            Source::Allocations => &[Stream::Allocations, Stream::Stacks],
+            Source::Faults => &[Stream::Faults, Stream::Stacks],
+        }
+    }
+}
+
 /// A named choice of sources.
 pub struct Preset {
     /// Its name.
     pub name: &'static str,
     /// The sources it stands for, besides `processes`.
-    pub streams: &'static [Stream],
+    pub sources: &'static [Source],
     /// The system calls it is limited to, as a named set; all when there is none.
     pub syscalls: Option<&'static str>,
     /// What it is for.
@@ -22,35 +80,41 @@ pub struct Preset {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "default",
-        streams: &[Stream::Syscalls, Stream::Sched],
+        sources: &[Source::Syscalls, Source::Sched, Source::Cpu],
         syscalls: None,
         doc: "the full picture for a minute",
     },
     Preset {
         name: "light",
-        streams: &[],
+        sources: &[Source::Cpu],
         syscalls: None,
-        doc: "processes only, to be left on for good",
+        doc: "processes and CPU samples, to be left on for good",
+    },
+    Preset {
+        name: "memory",
+        sources: &[Source::Allocations, Source::Faults],
+        syscalls: None,
+        doc: "allocations, page faults and memory of processes",
     },
     Preset {
         name: "security",
-        streams: &[Stream::Syscalls],
+        sources: &[Source::Syscalls],
         syscalls: Some("%security"),
         doc: "processes and the system calls that matter to security",
     },
     Preset {
         name: "performance",
-        streams: &[Stream::Sched],
+        sources: &[Source::Sched, Source::Offcpu, Source::Cpu, Source::Faults],
         syscalls: None,
-        doc: "processes and the scheduler",
+        doc: "the scheduler with stacks, CPU samples and page faults",
     },
-    Preset { name: "everything", streams: &Stream::ALL, syscalls: None, doc: "all sources" },
+    Preset { name: "everything", sources: &Source::ALL, syscalls: None, doc: "all sources" },
 ];
 
 /// The chosen sources. Processes are always among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
-    streams: BTreeSet<Stream>,
+    chosen: BTreeSet<Source>,
     /// The set of system calls a preset limits the recording to.
     pub syscalls: Option<&'static str>,
 }
@@ -68,63 +132,73 @@ impl Sources {
     /// # Errors
     /// A name that is neither a source nor a preset.
     pub fn parse(text: &str) -> Result<Sources, Error> {
-        let mut chosen = Sources { streams: BTreeSet::from([Stream::Processes]), syscalls: None };
+        let mut sources = Sources { chosen: BTreeSet::from([Source::Processes]), syscalls: None };
         let mut words = text.split(',').map(str::trim).filter(|word| !word.is_empty()).peekable();
         if words.peek().is_none_or(|word| word.starts_with(['+', '-'])) {
-            chosen.add("default")?;
+            sources.add("default")?;
         }
         for word in words {
             match word.strip_prefix('-') {
-                Some(name) => chosen.remove(name)?,
-                None => chosen.add(word.strip_prefix('+').unwrap_or(word))?,
+                Some(name) => sources.remove(name)?,
+                None => sources.add(word.strip_prefix('+').unwrap_or(word))?,
             }
         }
-        chosen.streams.insert(Stream::Processes);
-        Ok(chosen)
+        sources.chosen.insert(Source::Processes);
+        Ok(sources)
     }
 
     /// Whether a source is chosen.
-    pub fn has(&self, stream: Stream) -> bool {
-        self.streams.contains(&stream)
+    pub fn has(&self, source: Source) -> bool {
+        self.chosen.contains(&source)
     }
 
-    /// The chosen sources, in their order.
+    /// Whether a stream is recorded.
+    pub fn has_stream(&self, stream: Stream) -> bool {
+        self.streams().any(|recorded| recorded == stream)
+    }
+
+    /// The streams that the chosen sources bring, in their order.
     pub fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
-        self.streams.iter().copied()
+        let brought =
+            |stream: &Stream| self.chosen.iter().any(|source| source.streams().contains(stream));
+        Stream::ALL.into_iter().filter(brought)
     }
 
     fn add(&mut self, name: &str) -> Result<(), Error> {
-        let (streams, syscalls) = resolve(name)?;
-        if streams.contains(&Stream::Syscalls) {
+        let (sources, syscalls) = resolve(name)?;
+        if sources.contains(&Source::Syscalls) {
             // All system calls and a set of them together are all.
             self.syscalls =
-                if self.has(Stream::Syscalls) && self.syscalls.is_none() { None } else { syscalls };
+                if self.has(Source::Syscalls) && self.syscalls.is_none() { None } else { syscalls };
         }
-        self.streams.extend(streams);
+        self.chosen.extend(sources);
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> Result<(), Error> {
-        for stream in resolve(name)?.0 {
-            self.streams.remove(&stream);
+        for source in resolve(name)?.0 {
+            self.chosen.remove(source);
         }
         Ok(())
     }
 }
 
-fn resolve(name: &str) -> Result<(Vec<Stream>, Option<&'static str>), Error> {
-    if let Some(stream) = Stream::ALL.iter().find(|stream| stream.name() == name) {
-        return Ok((vec![*stream], None));
+fn resolve(name: &str) -> Result<(&'static [Source], Option<&'static str>), Error> {
+    if let Some(at) = Source::ALL.iter().position(|source| source.name() == name) {
+        return Ok((&ALONE[at..=at], None));
     }
     if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
-        return Ok((preset.streams.to_vec(), preset.syscalls));
+        return Ok((preset.sources, preset.syscalls));
     }
     Err(Error::UnknownSource {
         name: name.escape_default().to_string(),
-        known: Stream::ALL.map(Stream::name).join(", "),
+        known: Source::ALL.map(Source::name).join(", "),
         presets: PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
     })
 }
+
+/// Each source by itself.
+static ALONE: [Source; 7] = Source::ALL;
 
 #[cfg(test)]
 mod tests {
@@ -132,16 +206,17 @@ mod tests {
 
     fn check(text: &str, expected: &[&str]) {
         let sources = Sources::parse(text).expect("parses");
-        assert_eq!(sources.streams().map(Stream::name).collect::<Vec<_>>(), expected, "{text}");
+        let names: Vec<&str> = sources.chosen.iter().map(|source| source.name()).collect();
+        assert_eq!(names, expected, "{text}");
     }
 
     #[test]
     fn a_list_adds_to_processes_and_signs_change_the_default() {
-        check("", &["processes", "syscalls", "sched"]);
+        check("", &["processes", "syscalls", "sched", "cpu"]);
         check("sched", &["processes", "sched"]);
-        check("-sched", &["processes", "syscalls"]);
-        check("light,+syscalls", &["processes", "syscalls"]);
-        check("everything,-processes", &["processes", "syscalls", "sched"]);
+        check("-sched", &["processes", "syscalls", "cpu"]);
+        check("light,+syscalls", &["processes", "syscalls", "cpu"]);
+        check("everything,-processes", &Source::ALL.map(Source::name));
     }
 
     #[test]
@@ -149,6 +224,14 @@ mod tests {
         assert_eq!(Sources::parse("security").expect("parses").syscalls, Some("%security"));
         assert_eq!(Sources::parse("security,syscalls").expect("parses").syscalls, None);
         assert_eq!(Sources::parse("syscalls,security").expect("parses").syscalls, None);
+    }
+
+    #[test]
+    fn what_has_stacks_brings_their_stream() {
+        let streams = |text| Sources::parse(text).expect("parses").streams().collect::<Vec<_>>();
+        assert_eq!(streams("sched"), [Stream::Processes, Stream::Sched]);
+        assert_eq!(streams("offcpu"), [Stream::Processes, Stream::Sched, Stream::Stacks]);
+        assert_eq!(streams("cpu,-cpu"), [Stream::Processes]);
     }
 
     #[test]

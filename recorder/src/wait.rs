@@ -34,6 +34,25 @@ pub fn epoll(descriptors: &[&dyn AsFd]) -> Result<OwnedFd, Error> {
     }
 }
 
+/// A descriptor by which one thread wakes another that waits for it with [`epoll`].
+pub fn eventfd() -> Result<OwnedFd, Error> {
+    // SAFETY: the descriptor is checked before it is owned.
+    unsafe {
+        let fd = libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK);
+        if fd < 0 {
+            return Err(Error::last("cannot make an eventfd"));
+        }
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Wakes who waits for an [`eventfd`].
+pub fn signal(eventfd: &OwnedFd) {
+    let one = 1u64;
+    // SAFETY: eight bytes of ours, as an eventfd wants.
+    unsafe { libc::write(eventfd.as_raw_fd(), (&raw const one).cast(), 8) };
+}
+
 /// Waits until one of the descriptors is readable; negative ones are ignored.
 pub fn poll(fds: &[RawFd], timeout: Duration) {
     let mut fds: Vec<libc::pollfd> =

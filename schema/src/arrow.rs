@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::tables::{Column, ColumnType, Table};
+use crate::tables::{Column, ColumnType, FRAME, Table};
 
 /// The Arrow type of a column.
 pub fn data_type(ty: ColumnType) -> DataType {
@@ -18,7 +18,14 @@ pub fn data_type(ty: ColumnType) -> DataType {
         // file's metadata is what other engines stumble over.
         ColumnType::Text => DataType::Utf8,
         ColumnType::Bool => DataType::Boolean,
+        ColumnType::Frames => DataType::List(frame()),
     }
+}
+
+/// The element of a list of frames.
+pub fn frame() -> FieldRef {
+    let members: Fields = FRAME.iter().map(field).collect();
+    Arc::new(Field::new("element", DataType::Struct(members), false))
 }
 
 fn field(column: &Column) -> Field {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::events::{EVENTS, EventDef, Header, KINDS, TAIL_TRUNCATED, Tail};
+use crate::types::AllocationOperation;
 
 /// The text of `ebpf/include/ebrec_events.h`.
 pub fn render() -> String {
@@ -21,7 +22,12 @@ pub fn render() -> String {
     let _ = writeln!(out, "#define EBREC_TAIL_TRUNCATED {TAIL_TRUNCATED}\n");
     out.push_str("enum ebrec_tail {\n");
     for tail in Tail::ALL {
-        let _ = writeln!(out, "\tEBREC_TAIL_{} = {},", tail.column().to_uppercase(), tail as u8);
+        let _ = writeln!(out, "\tEBREC_TAIL_{} = {},", tail.name().to_uppercase(), tail as u8);
+    }
+    out.push_str("};\n\nenum ebrec_operation {\n");
+    for operation in AllocationOperation::ALL {
+        let name = operation.name().to_uppercase();
+        let _ = writeln!(out, "\tEBREC_OP_{name} = {},", *operation as u32);
     }
     out.push_str("};\n\nenum ebrec_kind {\n");
     for event in EVENTS {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::tables::{ColumnType, Source, TABLES, Table};
+use crate::tables::{Column, ColumnType, FRAME, Source, TABLES, Table};
 
 /// The text of `docs/tables.md`.
 pub fn render() -> String {
@@ -24,6 +24,7 @@ pub fn type_name(ty: ColumnType) -> &'static str {
         ColumnType::Float64 => "float64",
         ColumnType::Text => "text",
         ColumnType::Bool => "bool",
+        ColumnType::Frames => "list of struct",
     }
 }
 
@@ -31,6 +32,7 @@ pub fn type_name(ty: ColumnType) -> &'static str {
 pub fn source_name(table: &Table) -> &'static str {
     match table.source {
         Source::Stream(stream) => stream.name(),
+        Source::Stacks => "stacks",
         Source::Identity => "processes",
         Source::Recorder => "always",
     }
@@ -52,7 +54,15 @@ fn table_page(table: &Table, out: &mut String) {
         out.push('\n');
     }
     out.push_str("| column | type | meaning |\n|---|---|---|\n");
+    let mut row = |name: &str, column: &Column| {
+        let _ = writeln!(out, "| `{name}` | {} | {} |", type_name(column.ty), column.doc);
+    };
     for column in table.columns() {
-        let _ = writeln!(out, "| `{}` | {} | {} |", column.name, type_name(column.ty), column.doc);
+        row(column.name, &column);
+        if column.ty == ColumnType::Frames {
+            FRAME
+                .iter()
+                .for_each(|member| row(&format!("{}[].{}", column.name, member.name), member));
+        }
     }
 }

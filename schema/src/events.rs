@@ -18,11 +18,27 @@ pub enum Stream {
     Syscalls,
     /// The scheduler.
     Sched,
+    /// Stacks, and the mappings their addresses lie in; recorded with whatever has stacks.
+    Stacks,
+    /// Calls of memory allocators, and the mapping of memory.
+    Allocations,
+    /// Samples of what the CPUs do.
+    Cpu,
+    /// Page faults, and how much memory processes have.
+    Faults,
 }
 
 impl Stream {
     /// All streams, in the order of their numbers.
-    pub const ALL: [Stream; 3] = [Stream::Processes, Stream::Syscalls, Stream::Sched];
+    pub const ALL: [Stream; 7] = [
+        Stream::Processes,
+        Stream::Syscalls,
+        Stream::Sched,
+        Stream::Stacks,
+        Stream::Allocations,
+        Stream::Cpu,
+        Stream::Faults,
+    ];
 
     /// Its name: of the spool file, of the ring map (`<name>_ring`).
     pub const fn name(self) -> &'static str {
@@ -30,7 +46,16 @@ impl Stream {
             Stream::Processes => "processes",
             Stream::Syscalls => "syscalls",
             Stream::Sched => "sched",
+            Stream::Stacks => "stacks",
+            Stream::Allocations => "allocations",
+            Stream::Cpu => "cpu",
+            Stream::Faults => "faults",
         }
+    }
+
+    /// Whether records of other streams are read with its help, so that each segment needs it whole.
+    pub const fn is_context(self) -> bool {
+        matches!(self, Stream::Processes | Stream::Stacks)
     }
 }
 
@@ -72,15 +97,40 @@ pub enum Tail {
     Cwd = 6,
     /// A control group's path, as names like `Exe`.
     Cgroup = 7,
+    /// The addresses of a stack, innermost first: 64 bits each.
+    Frames = 8,
+    /// The build-id of an ELF file, as bytes.
+    BuildId = 9,
+    /// The file of a mapping, as names like `Exe`; without a slash in its only name it is no file but
+    /// what the kernel calls it, such as `[vdso]`.
+    File = 10,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 7] =
-        [Tail::Path, Tail::Path2, Tail::Address, Tail::Argv, Tail::Exe, Tail::Cwd, Tail::Cgroup];
+    pub const ALL: [Tail; 10] = [
+        Tail::Path,
+        Tail::Path2,
+        Tail::Address,
+        Tail::Argv,
+        Tail::Exe,
+        Tail::Cwd,
+        Tail::Cgroup,
+        Tail::Frames,
+        Tail::BuildId,
+        Tail::File,
+    ];
 
-    /// The column it becomes.
-    pub const fn column(self) -> &'static str {
+    /// The column it becomes, if it is not there for the reader of the spool only.
+    pub const fn column(self) -> Option<&'static str> {
+        match self {
+            Tail::Frames => None,
+            _ => Some(self.name()),
+        }
+    }
+
+    /// Its name: in C, and of its column.
+    pub const fn name(self) -> &'static str {
         match self {
             Tail::Path => "path",
             Tail::Path2 => "path2",
@@ -89,6 +139,9 @@ impl Tail {
             Tail::Exe => "exe",
             Tail::Cwd => "cwd",
             Tail::Cgroup => "cgroup",
+            Tail::Frames => "frames",
+            Tail::BuildId => "build_id",
+            Tail::File => "file",
         }
     }
 
@@ -104,6 +157,9 @@ impl Tail {
             Tail::Exe => "Absolute path of the program file.",
             Tail::Cwd => "Working directory.",
             Tail::Cgroup => "Path of the control group.",
+            Tail::Frames => "Addresses of a stack.",
+            Tail::BuildId => "Build-id of the file, in hexadecimal; NULL when it has none.",
+            Tail::File => "Path of the file as the process saw it, or a name such as `[vdso]`.",
         }
     }
 }
@@ -148,6 +204,29 @@ pub struct EventDef {
 /// The declared kind with number `id`.
 pub fn by_id(id: u16) -> Option<&'static EventDef> {
     EVENTS.iter().find(|event| event.id == id)
+}
+
+/// The number of the kind called `name`; for constants.
+///
+/// # Panics
+/// There is no such kind.
+pub const fn kind_of(name: &str) -> u16 {
+    let mut at = 0;
+    while at < EVENTS.len() {
+        if equal(EVENTS[at].name.as_bytes(), name.as_bytes()) {
+            return EVENTS[at].id;
+        }
+        at += 1;
+    }
+    panic!("there is no such event kind");
+}
+
+const fn equal(left: &[u8], right: &[u8]) -> bool {
+    let mut at = 0;
+    while at < left.len() && at < right.len() && left[at] == right[at] {
+        at += 1;
+    }
+    at == left.len() && at == right.len()
 }
 
 /// One more than the largest kind number: the length of counter arrays.
@@ -373,6 +452,10 @@ events! {
         reserved: Reserved,
         /// Name of the thread that woke it.
         waker_comm: Comm,
+        /// Stack it was left with; NULL unless the source `offcpu` was recorded.
+        stack_id: StackId,
+        /// Stack of the thread that woke it.
+        waker_stack_id: StackId,
     } tail []
 
     /// A thread was moved to another CPU's run queue.
@@ -381,5 +464,111 @@ events! {
         from_cpu: CpuId,
         /// CPU it is on from now on.
         to_cpu: CpuId,
+    } tail []
+
+    /// A stack that is seen for the first time in a segment.
+    stack / Stack = 48 in Stacks {
+        /// Number by which events of this segment refer to it.
+        raw_id: RawId,
+        /// How many of its addresses, from the first, are the kernel's.
+        kernel_frames: Plain,
+        /// Bits: 1 the outermost frames are missing, 2 some were found by frame pointers only.
+        stack_flags: Plain,
+    } tail [Frames]
+
+    /// Memory of a process that code was seen to run in.
+    mapping / Mapping = 49 in Stacks => "mappings" {
+        /// First address.
+        start_address: Address,
+        /// Address behind the last.
+        end_address: Address,
+        /// Where it begins in the file.
+        offset_bytes: SizeBytes,
+        /// Inode number of the file; NULL when there is no file.
+        inode: Inode,
+        /// Device of the file, as major and minor number.
+        device: Device,
+        /// Fills a gap.
+        reserved: Reserved,
+    } tail [BuildId, File]
+
+    /// Memory was allocated, or moved, by an allocator or by the kernel.
+    allocation / Allocation = 40 in Allocations => "allocations" {
+        /// Address of the memory; of `brk`, the end of the heap from now on. NULL when it failed.
+        address: Address,
+        /// Of `realloc` and `mremap`, the address before; of `brk`, the end before.
+        old_address: Address,
+        /// Bytes asked for; of `munmap`, given back; of `brk`, by how much the heap grew.
+        size_bytes: SizeBytes,
+        /// Stack of the caller.
+        stack_id: StackId,
+        /// The function or call: `malloc`, `free`, `new`, `mmap`, ...
+        operation: AllocationOp,
+        /// How many calls this one stands for: 1 when all are recorded.
+        one_in: OneIn,
+    } tail []
+
+    /// Memory was given back to an allocator.
+    deallocation / Deallocation = 41 in Allocations => "allocations" {
+        /// Address of the memory.
+        address: Address,
+        /// The function: `free` or `delete`.
+        operation: AllocationOp,
+        /// How many calls this one stands for: 1 when all are recorded.
+        one_in: OneIn,
+    } tail []
+
+    /// A tick at which a thread was found running.
+    cpu_sample / CpuSample = 42 in Cpu => "cpu_samples" {
+        /// CPU time it stands for.
+        period_ns: DurationNs,
+        /// Where it was found.
+        stack_id: StackId,
+        /// Whether it was in `user` or `kernel` mode.
+        mode: CpuMode,
+        /// Fills a gap.
+        reserved: Reserved,
+    } tail []
+
+    /// A thread touched a page that was not mapped.
+    page_fault / PageFault = 43 in Faults => "page_faults" {
+        /// Address that it touched.
+        address: Address,
+        /// Stack that touched it.
+        stack_id: StackId,
+        /// `minor`, or `major` when the page had to be read in.
+        fault: FaultKind,
+        /// Whether it was touched in `user` or `kernel` mode.
+        mode: CpuMode,
+    } tail []
+
+    /// How much memory a process has: once a second, and at its end.
+    memory_usage / MemoryUsage = 44 in Faults => "memory_usage" {
+        /// Resident memory: the sum of the next three.
+        rss_bytes: SizeBytes,
+        /// Highest value it ever had.
+        rss_peak_bytes: SizeBytes,
+        /// Resident anonymous memory: heap and stacks.
+        anonymous_bytes: SizeBytes,
+        /// Resident pages of files.
+        file_bytes: SizeBytes,
+        /// Resident shared memory.
+        shared_bytes: SizeBytes,
+        /// Memory moved to swap.
+        swap_bytes: SizeBytes,
+        /// Address space in use.
+        virtual_bytes: SizeBytes,
+    } tail []
+
+    /// The kernel chose a process to end for want of memory.
+    oom_kill / OomKill = 45 in Faults => "oom_kills" {
+        /// Resident memory of the process.
+        rss_bytes: SizeBytes,
+        /// Address space it had in use.
+        virtual_bytes: SizeBytes,
+        /// Thread that had asked for memory.
+        by_tid: Tid,
+        /// Process of that thread.
+        by_pid: Pid,
     } tail []
 }

@@ -20,6 +20,8 @@ pub enum ColumnType {
     Text,
     /// True or false.
     Bool,
+    /// The frames of a stack: a list of [`FRAME`]s.
+    Frames,
 }
 
 /// A column of a table.
@@ -52,6 +54,8 @@ impl Column {
 pub enum Source {
     /// The events of a stream.
     Stream(Stream),
+    /// The distinct stacks that events refer to.
+    Stacks,
     /// The identity of processes and threads; always recorded.
     Identity,
     /// The recorder itself; always recorded.
@@ -104,7 +108,9 @@ impl Table {
         let mut has_tail = false;
         for tail in self.events().flat_map(|event| event.tails) {
             has_tail = true;
-            add(Column::nullable(tail.column(), ColumnType::Text, tail.doc()));
+            if let Some(column) = tail.column() {
+                add(Column::nullable(column, ColumnType::Text, tail.doc()));
+            }
         }
         if has_tail {
             add(Column::required(
@@ -136,6 +142,25 @@ pub const COMMON: &[Column] = &[
     Column::nullable("upid", Int64, "Process for good: process ids are used again, this is not."),
     Column::nullable("comm", Text, "Name of the thread at that moment."),
     Column::nullable("cgroup_id", Int64, "Control group of the thread at that moment."),
+];
+
+/// The members of a frame, in the column `frames` of `stacks`.
+pub const FRAME: &[Column] = &[
+    Column::nullable("function", Text, "Name of the function, demangled; NULL when not known."),
+    Column::nullable(
+        "module",
+        Text,
+        "Path of the program or library; `[kernel]`, `[vdso]`, or `[jit]` for memory of no file.",
+    ),
+    Column::nullable("build_id", Text, "Build-id of the module, in hexadecimal."),
+    Column::nullable(
+        "offset",
+        Int64,
+        "Where in the module's file the frame was; in memory of no file, the address.",
+    ),
+    Column::nullable("file", Text, "Source file."),
+    Column::nullable("line", Int32, "Line in it."),
+    Column::required("inlined", Bool, "Whether the function is part of the next frame's code."),
 ];
 
 const fn events(name: &'static str, stream: Stream, doc: &'static str) -> Table {
@@ -212,6 +237,41 @@ pub const TABLES: &[Table] = &[
     events("sched_slices", Stream::Sched, "interval of a thread on a CPU"),
     events("offcpu", Stream::Sched, "interval of a thread off the CPU"),
     events("migrations", Stream::Sched, "move of a thread to another CPU's run queue"),
+    events(
+        "allocations",
+        Stream::Allocations,
+        "call of an allocator, or change of the address space",
+    ),
+    events("cpu_samples", Stream::Cpu, "tick at which a thread was found running"),
+    events("page_faults", Stream::Faults, "page fault"),
+    events("memory_usage", Stream::Faults, "process and second, and end of a process: its memory"),
+    events("oom_kills", Stream::Faults, "process that the kernel ended for want of memory"),
+    Table {
+        name: "stacks",
+        doc: "distinct stack of a segment",
+        source: Source::Stacks,
+        own: &[
+            Column::required(
+                "stack_id",
+                Int64,
+                "The stack, by what its frames are: the same in every segment.",
+            ),
+            HOST,
+            Column::nullable(
+                "pid",
+                Int32,
+                "Process, where frames lie in memory of no file, which differs in each.",
+            ),
+            Column::required("frames", Frames, "Frames, innermost first."),
+            Column::required(
+                "folded",
+                Text,
+                "Functions from the outermost to the innermost, joined by `;`.",
+            ),
+            Column::required("truncated", Bool, "Whether the outermost frames are missing."),
+        ],
+    },
+    events("mappings", Stream::Stacks, "part of a process's memory that code was seen to run in"),
     Table {
         name: "loss",
         doc: "event kind, CPU and interval in which records were lost",

@@ -79,6 +79,78 @@ wire_types! {
     ExitStatus(u32) = "__u32";
     /// Fills a gap; not a column.
     Reserved(u32) = "__u32";
+    /// An address in the memory of the process; 0 is none.
+    Address(u64) = "__u64";
+    /// A number of bytes; signed where it is a difference.
+    SizeBytes(u64) = "__u64";
+    /// A stack, by the number that its [`RawId`] gives; 0 is none.
+    StackId(u64) = "__u64";
+    /// The number of a stack in the spool; not a column.
+    RawId(u64) = "__u64";
+    /// A number for the reader of the spool; not a column.
+    Plain(u32) = "__u32";
+    /// An [`AllocationOperation`].
+    AllocationOp(u32) = "__u32";
+    /// How many events one stands for.
+    OneIn(u32) = "__u32";
+    /// 0 in user mode, 1 in kernel mode.
+    CpuMode(u32) = "__u32";
+    /// 0 of a minor, 1 of a major page fault.
+    FaultKind(u32) = "__u32";
+    /// An inode number; 0 is none.
+    Inode(u64) = "__u64";
+    /// A device number as the kernel keeps it: major shifted by 20 bits, plus minor.
+    Device(u32) = "__u32";
+}
+
+macro_rules! operations {
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal $text:literal;)+) => {
+        /// What was asked of an allocator or of the kernel.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum AllocationOperation { $($(#[doc = $doc])+ $name = $id,)+ }
+
+        impl AllocationOperation {
+            /// All operations.
+            pub const ALL: &[AllocationOperation] = &[$(Self::$name,)+];
+
+            /// Its name in the `operation` column.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+operations! {
+    /// malloc(3).
+    Malloc = 1 "malloc";
+    /// calloc(3).
+    Calloc = 2 "calloc";
+    /// realloc(3).
+    Realloc = 3 "realloc";
+    /// reallocarray(3).
+    Reallocarray = 4 "reallocarray";
+    /// posix_memalign(3).
+    PosixMemalign = 5 "posix_memalign";
+    /// aligned_alloc(3).
+    AlignedAlloc = 6 "aligned_alloc";
+    /// memalign(3), valloc(3), pvalloc(3).
+    Memalign = 7 "memalign";
+    /// C++ `new` in all its forms.
+    New = 8 "new";
+    /// free(3) and its sized forms.
+    Free = 9 "free";
+    /// C++ `delete` in all its forms.
+    Delete = 10 "delete";
+    /// mmap(2).
+    Mmap = 11 "mmap";
+    /// munmap(2).
+    Munmap = 12 "munmap";
+    /// mremap(2).
+    Mremap = 13 "mremap";
+    /// brk(2).
+    Brk = 14 "brk";
 }
 
 /// A [`Return`] of a call that has not returned.
@@ -126,7 +198,10 @@ impl FieldType {
                 Column::nullable("exit_code", Int32, "Exit code, when it exited by itself."),
                 Column::nullable("signal", Text, "Signal that ended it, such as `SIGKILL`."),
             ],
-            Self::Reserved => vec![],
+            Self::Address | Self::SizeBytes | Self::StackId | Self::Inode => one(Int64),
+            Self::OneIn => one(Int32),
+            Self::AllocationOp | Self::CpuMode | Self::FaultKind | Self::Device => one(Text),
+            Self::Reserved | Self::RawId | Self::Plain => vec![],
         }
     }
 }

@@ -17,14 +17,15 @@ use schema::types::{FieldType, NOT_RETURNED};
 use crate::identity::{Identity, Who};
 use crate::names::{self, Names};
 use crate::record::{HEADER_SIZE, Record};
-use crate::segment::Clocks;
+use crate::segment::SegmentMeta;
+use crate::stacks::resolve::{self, Stacks};
 use crate::text::{push_lossy, push_tail, until_nul};
 
 /// What rows need besides their records.
 pub(crate) struct Context<'a> {
-    pub host: &'a str,
+    pub meta: &'a SegmentMeta,
     pub identity: &'a Identity,
-    pub clocks: &'a Clocks,
+    pub stacks: &'a Stacks,
 }
 
 /// How a kind fills a column: with the n-th column of a field.
@@ -146,7 +147,7 @@ impl Plan {
         match source {
             Source::Ts => {
                 let array = TimestampNanosecondArray::from_iter_values(
-                    records.map(|record| context.clocks.utc_ns(record.ts_ns())),
+                    records.map(|record| context.meta.clocks.utc_ns(record.ts_ns())),
                 );
                 Arc::new(array.with_timezone("UTC"))
             }
@@ -192,7 +193,7 @@ impl Plan {
     ) -> ArrayRef {
         let mut out = StringBuilder::with_capacity(rows.len(), self.text_bytes[index]);
         match &self.columns[index].1 {
-            Source::Host => who.iter().for_each(|_| out.append_value(context.host)),
+            Source::Host => who.iter().for_each(|_| out.append_value(&context.meta.start.host)),
             Source::Comm => {
                 who.iter().for_each(|who| out.append_option(who.as_ref().and_then(|who| who.comm)))
             }
@@ -203,9 +204,14 @@ impl Plan {
                 let mut text = String::new();
                 for record in rows.records() {
                     text.clear();
-                    let found = record.tail(*tag).is_some_and(|(bytes, truncated)| {
+                    let mut found = record.tail(*tag).is_some_and(|(bytes, truncated)| {
                         push_tail(*tag, bytes, truncated, &mut text)
                     });
+                    if !found && *tag == Tail::BuildId {
+                        let known = resolve::build_id(record, context.meta);
+                        found = known.is_some();
+                        text.push_str(&known.unwrap_or_default());
+                    }
                     out.append_option(found.then_some(&*text));
                 }
             }
@@ -258,7 +264,7 @@ fn source(name: &str, events: &[&EventDef]) -> Source {
     if sources.iter().any(Option::is_some) {
         return Source::Field(sources);
     }
-    match (name, Tail::ALL.into_iter().find(|tail| tail.column() == name)) {
+    match (name, Tail::ALL.into_iter().find(|tail| tail.column() == Some(name))) {
         (_, Some(tail)) => Source::Tail(tail),
         ("truncated", None) => Source::Truncated,
         _ => Source::Event,
@@ -298,7 +304,17 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         ExitStatus => {
             word().filter(|status| status & 0x7f == 0).map(|status| i64::from(status >> 8 & 0xff))
         }
-        Comm | SyscallId | IoUringOp | TaskState | Reserved => None,
+        Address | Inode => record
+            .u64_at(offset)
+            .filter(|value| *value != 0 && *value != u64::MAX)
+            .map(|value| value as i64),
+        SizeBytes => {
+            record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
+        }
+        StackId => context.stacks.id(record.u64_at(offset)?),
+        OneIn => word().map(i64::from),
+        Comm | SyscallId | IoUringOp | TaskState | AllocationOp | CpuMode | FaultKind | Device
+        | RawId | Plain | Reserved => None,
     }
 }
 
@@ -330,7 +346,18 @@ fn word<'a>(
             let _ = write!(buffer, "{}", names::signal(signal));
             Some(&**buffer).filter(|_| signal != 0)
         }
+        AllocationOp => names::operation(word()?),
+        CpuMode => word().map(|mode| if mode == 0 { "user" } else { "kernel" }),
+        FaultKind => word().map(|fault| if fault == 0 { "minor" } else { "major" }),
+        Device => {
+            let device = word().filter(|device| *device != 0)?;
+            buffer.clear();
+            let _ = write!(buffer, "{}:{}", device >> 20, device & 0xf_ffff);
+            Some(&**buffer)
+        }
         DurationNs | Tid | Pid | PeerTid | Upid | CpuId | Uid | Gid | Bits | CgroupId | Args
-        | Priority | Reserved => None,
+        | Priority | Address | SizeBytes | StackId | OneIn | Inode | RawId | Plain | Reserved => {
+            None
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::output::{Partial, TableFile};
 use crate::record::Counts;
 use crate::segment::SegmentMeta;
 use crate::spool::{SpoolKind, SpoolReader};
+use crate::stacks::resolve::Stacks;
 use crate::state;
 
 /// Rows that become columns at once.
@@ -58,11 +59,12 @@ pub fn segment(folder: &Folder, segment: u64, out: &Path) -> Result<Encoded> {
     let spool = folder.spool_path(segment);
     let meta = SegmentMeta::read(&spool, segment)?;
     let (identity, processes) = Identity::build(&spool, &meta)?;
+    let stacks = Stacks::build(&spool, &meta)?;
     let mut stats = Stats::default();
     let mut files = Vec::new();
     let streams: Vec<Result<_>> = Stream::ALL
         .into_par_iter()
-        .map(|stream| encode_stream(&spool, stream, &meta, &identity, out))
+        .map(|stream| encode_stream(&spool, stream, &meta, &identity, &stacks, out))
         .collect();
     for stream in streams {
         let (stream_stats, stream_files) = stream?;
@@ -70,6 +72,9 @@ pub fn segment(folder: &Folder, segment: u64, out: &Path) -> Result<Encoded> {
         files.extend(stream_files);
     }
     files.extend(state::write(&meta, &identity, processes, out)?);
+    if is_recorded(&meta, Stream::Stacks) || !stacks.is_empty() {
+        files.push(stacks.write(&meta, out)?);
+    }
     // The seal comes last, and knows the other files.
     files.push(state::write_segments(&meta, &stats, &files, out)?);
     let size = |file: &Partial| TableSize { table: file.table, rows: file.rows, bytes: file.bytes };
@@ -139,6 +144,7 @@ fn encode_stream(
     stream: Stream,
     meta: &SegmentMeta,
     identity: &Identity,
+    stacks: &Stacks,
     out: &Path,
 ) -> Result<(Stats, Vec<Partial>)> {
     let tables: Vec<&'static Table> =
@@ -160,14 +166,12 @@ fn encode_stream(
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error),
     };
-    let is_recorded = stream == Stream::Processes
-        || meta.start.sources.iter().any(|source| source == stream.name());
-    if index.is_none() && !is_recorded {
+    if index.is_none() && !is_recorded(meta, stream) {
         return Ok((Stats::default(), Vec::new()));
     }
     let stats = index.as_ref().map_or_else(Stats::default, |index| Stats::of(index, stream));
     let mut cache = index.map(|index| index.cache);
-    let context = Context { host: &meta.start.host, identity, clocks: &meta.clocks };
+    let context = Context { meta, identity, stacks };
     let mut files = Vec::new();
     for (table, mut entries) in tables.into_iter().zip(entries) {
         // Records of one moment stay in the order of the spool, so that there is one result only.
@@ -177,6 +181,10 @@ fn encode_stream(
         files.push(write_rows(file, plan, &entries, cache.as_mut(), &context)?);
     }
     Ok((stats, files))
+}
+
+fn is_recorded(meta: &SegmentMeta, stream: Stream) -> bool {
+    stream == Stream::Processes || meta.start.sources.iter().any(|source| source == stream.name())
 }
 
 fn write_rows(

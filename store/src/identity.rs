@@ -2,8 +2,8 @@
 //!
 //! Processes, threads, names and control groups are told by the records of the processes stream,
 //! those that repeat the state at the segment's beginning included, and by what the recorder found
-//! in /proc. They are applied in the order of time (`news`, the one place in this crate that names
-//! event kinds); then any thread id and time has an answer.
+//! in /proc. They are applied in the order of time (`news`, one of the two places in this crate
+//! that name event kinds); then any thread id and time has an answer.
 
 mod news;
 

@@ -3,7 +3,8 @@
 //! `spool` is the raw record stream of a segment and `meta` what user space adds to it; `encode`
 //! turns a spool into the segment's Parquet files, with `identity` saying who each thread was;
 //! `folder` is the folder on disk; `trace` opens one for reading, and `verify` checks that it adds
-//! up. Only `identity` names event kinds; the rest follows the lists in `schema`. Nothing here needs
+//! up. `stacks` are what events refer to, and `rewrite` puts names into them later. Only `identity`
+//! and `stacks` name event kinds; the rest follows the lists in `schema`. Nothing here needs
 //! a kernel, root or Linux.
 
 pub mod encode;
@@ -12,7 +13,9 @@ pub mod folder;
 pub mod identity;
 pub mod manifest;
 pub mod meta;
+pub mod rewrite;
 pub mod spool;
+pub mod stacks;
 pub mod trace;
 pub mod verify;
 

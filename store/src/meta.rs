@@ -54,6 +54,15 @@ pub enum Meta {
         /// Its working directory.
         cwd: Option<String>,
     },
+    /// The file of a mapping, as far as it could be opened.
+    Module {
+        /// Its device, as the `mapping` record has it.
+        device: u32,
+        /// Its inode number.
+        inode: u64,
+        /// Its build-id, in hexadecimal.
+        build_id: Option<String>,
+    },
     /// The path of a control group.
     Cgroup {
         /// Its id.
@@ -136,7 +145,8 @@ pub(crate) fn parse(
 }
 
 /// The names of the records above.
-const KNOWN: [&str; 7] = ["start", "clock", "process", "cgroup", "counters", "cost", "end"];
+const KNOWN: [&str; 8] =
+    ["start", "clock", "process", "module", "cgroup", "counters", "cost", "end"];
 
 /// Just the name of a record.
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use schema::syscalls::{self, Arch};
-use schema::types::SYSCALL_COMPAT;
+use schema::types::{AllocationOperation, SYSCALL_COMPAT};
 
 /// Operation codes of `enum io_uring_op`, in order.
 pub(crate) const IO_URING_OPS: [&str; 63] = [
@@ -116,6 +116,12 @@ pub(crate) fn signal(number: u32) -> String {
         1..SIGRTMIN => SIGNALS[number as usize - 1].to_string(),
         _ => format!("SIGRT{}", number.saturating_sub(SIGRTMIN)),
     }
+}
+
+/// What was asked of an allocator; none for what only a newer ebrec knows.
+pub(crate) fn operation(number: u32) -> Option<&'static str> {
+    let known = AllocationOperation::ALL.iter().find(|known| **known as u32 == number);
+    known.map(|operation| operation.name())
 }
 
 /// `TASK_NOLOAD`, which tells an idle kernel thread from one in uninterruptible sleep.

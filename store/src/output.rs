@@ -48,7 +48,7 @@ pub(crate) struct Partial {
     /// Its bytes.
     pub bytes: u64,
     /// CRC-32 of the whole file.
-    crc: u32,
+    pub crc: u32,
 }
 
 /// A file, and the checksum of what is in it.
@@ -111,11 +111,10 @@ impl TableFile {
         flushed.map_err(|source| Error::Parquet { path: self.partial.path.clone(), source })
     }
 
-    /// Puts the checksums of the segment's other files into this one's metadata.
-    pub fn seal(&mut self, others: &[Partial]) {
-        for other in others {
-            let pair =
-                KeyValue::new(format!("{CHECKSUM}{}", other.table), format!("{:08x}", other.crc));
+    /// Puts the checksums of the segment's other files, by table, into this one's metadata.
+    pub fn seal<'a>(&mut self, sums: impl IntoIterator<Item = (&'a str, u32)>) {
+        for (table, crc) in sums {
+            let pair = KeyValue::new(format!("{CHECKSUM}{table}"), format!("{crc:08x}"));
             self.writer.append_key_value_metadata(pair);
         }
     }

@@ -1,6 +1,6 @@
 //! What user space put into the spool of a segment, read in one pass and folded as far as it can be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -58,6 +58,8 @@ pub(crate) struct SegmentMeta {
     pub start: Start,
     pub clocks: Clocks,
     pub processes: Vec<ProcProcess>,
+    /// Build-ids of files by device and inode number.
+    pub modules: HashMap<(u32, u64), Option<String>>,
     pub cgroups: Vec<(u64, String)>,
     pub losses: Vec<Loss>,
     pub costs: Vec<Cost>,
@@ -72,6 +74,7 @@ struct Fold {
     start: Option<Start>,
     readings: Vec<Reading>,
     processes: Vec<ProcProcess>,
+    modules: HashMap<(u32, u64), Option<String>>,
     cgroups: Vec<(u64, String)>,
     losses: Vec<Loss>,
     costs: Vec<Cost>,
@@ -117,6 +120,7 @@ impl SegmentMeta {
             start,
             clocks: Clocks::new(fold.readings),
             processes: fold.processes,
+            modules: fold.modules,
             cgroups: fold.cgroups,
             losses: fold.losses,
             costs: fold.costs,
@@ -142,6 +146,9 @@ impl Fold {
             }
             Meta::Process { pid, upid, exe, argv, cwd } => {
                 self.processes.push(ProcProcess { pid, upid, exe, argv, cwd });
+            }
+            Meta::Module { device, inode, build_id } => {
+                self.modules.insert((device, inode), build_id);
             }
             Meta::Cgroup { id, path } => self.cgroups.push((id, path)),
             Meta::Counters { monotonic_ns, kinds } => {

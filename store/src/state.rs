@@ -167,7 +167,7 @@ pub(crate) fn write_segments(
     out: &Path,
 ) -> Result<Partial> {
     let mut rows = TableRows::create(out, "segments", meta)?;
-    rows.file.seal(others);
+    rows.file.seal(others.iter().map(|other| (other.table, other.crc)));
     for event in EVENTS {
         let kind = usize::from(event.id);
         let counters =
@@ -244,8 +244,8 @@ impl TableRows {
             ColumnType::Int64 => Builder::Int64(Int64Builder::new()),
             ColumnType::Text => Builder::Text(StringBuilder::new()),
             ColumnType::Bool => Builder::Bool(BooleanBuilder::new()),
-            ColumnType::Float64 => {
-                unreachable!("no state table has a column of floating-point numbers")
+            ColumnType::Float64 | ColumnType::Frames => {
+                unreachable!("no state table has such a column")
             }
         };
         let columns =

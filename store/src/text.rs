@@ -29,6 +29,11 @@ pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut Str
             push_argv(bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|byte| *byte == 0), out)
         }
         Tail::Exe | Tail::Cwd | Tail::Cgroup => push_names(bytes, truncated, out),
+        Tail::File => push_file(bytes, truncated, out),
+        Tail::BuildId => bytes.iter().for_each(|byte| {
+            let _ = write!(out, "{byte:02x}");
+        }),
+        Tail::Frames => return false,
     }
     true
 }
@@ -60,6 +65,15 @@ fn push_names(bytes: &[u8], truncated: bool, out: &mut String) {
     for name in names.rsplit(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         out.push('/');
         push_lossy(name, out);
+    }
+}
+
+/// Appends the file of a mapping: a path, or what the kernel calls memory that is of no file.
+fn push_file(bytes: &[u8], truncated: bool, out: &mut String) {
+    let names = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    match names {
+        [b'[', .., b']'] if !names.contains(&0) => push_lossy(names, out),
+        _ => push_names(bytes, truncated, out),
     }
 }
 

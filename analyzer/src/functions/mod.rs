@@ -1,6 +1,7 @@
 //! The functions that SQL gets on top of the engine's own.
 
 mod numbers;
+mod stacks;
 mod syscalls;
 
 use std::sync::Arc;
@@ -37,6 +38,26 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         doc: "Text of a number of nanoseconds for people: 1.23 ms.",
     },
     FunctionDoc {
+        name: "stack_contains",
+        usage: "stack_contains(frames, 'pattern')",
+        doc: "Whether a function of a stack is LIKE the pattern: 'malloc', 'std::%', '%alloc%'.",
+    },
+    FunctionDoc {
+        name: "stack_cut",
+        usage: "stack_cut(folded, 'pattern')",
+        doc: "Text of a stack from its outermost function that is LIKE the pattern inwards; NULL when there is none.",
+    },
+    FunctionDoc {
+        name: "stack_leaf",
+        usage: "stack_leaf(folded)",
+        doc: "Innermost function of the text of a stack.",
+    },
+    FunctionDoc {
+        name: "stack_root",
+        usage: "stack_root(folded)",
+        doc: "Outermost function of the text of a stack.",
+    },
+    FunctionDoc {
         name: "syscall_arg",
         usage: "syscall_arg(syscall, 'name', arg0, arg1, arg2, arg3, arg4, arg5)",
         doc: "Argument of a system call by its name in the man page, such as 'flags'; NULL when the call has none of that name.",
@@ -51,6 +72,7 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
 /// The functions for traces of one architecture.
 pub fn all(arch: Arch) -> Vec<Arc<ScalarUDF>> {
     let mut functions = numbers::all();
+    functions.extend(stacks::all());
     functions.extend(syscalls::all(arch));
     functions.into_iter().map(Arc::new).collect()
 }

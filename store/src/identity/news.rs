@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 
 use schema::Tail;
-use schema::events as ev;
+use schema::events::{self as ev, kind_of};
 
 use super::{Entry, Identity, Process, Program, Thread};
 use crate::cache::Position;
@@ -245,24 +245,4 @@ impl Identity {
             })
         })
     }
-}
-
-/// The number of a declared kind, at compile time.
-const fn kind_of(name: &str) -> u16 {
-    let mut at = 0;
-    while at < ev::EVENTS.len() {
-        if equal(ev::EVENTS[at].name.as_bytes(), name.as_bytes()) {
-            return ev::EVENTS[at].id;
-        }
-        at += 1;
-    }
-    panic!("there is no such event kind");
-}
-
-const fn equal(left: &[u8], right: &[u8]) -> bool {
-    let mut at = 0;
-    while at < left.len() && at < right.len() && left[at] == right[at] {
-        at += 1;
-    }
-    at == left.len() && at == right.len()
 }

@@ -188,6 +188,8 @@ fn a_sleep_names_its_state_and_who_ended_it() {
             waker_pid: Pid(waker_pid),
             reserved: Reserved(0),
             waker_comm: comm(if waker == 0 || waker == u32::MAX { "" } else { "sh" }),
+            stack_id: StackId(0),
+            waker_stack_id: StackId(0),
         };
         whole(&record, &[])
     };

@@ -4,5 +4,6 @@ mod build;
 mod encode;
 mod format;
 mod spool;
+mod stacks;
 mod trace;
 mod verify;

@@ -1,0 +1,78 @@
+//! The time and the CPU, asked of the kernel's page (vDSO) directly: `clock_gettime` of the C
+//! library may have been replaced by one that lies or allocates.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sys;
+
+/// `clock_gettime` of the vDSO; 0 when there is none.
+pub static GETTIME: AtomicUsize = AtomicUsize::new(0);
+/// Its name there.
+#[cfg(target_arch = "x86_64")]
+pub const GETTIME_NAME: &[u8] = b"__vdso_clock_gettime\0";
+/// Its name there.
+#[cfg(target_arch = "aarch64")]
+pub const GETTIME_NAME: &[u8] = b"__kernel_clock_gettime\0";
+
+const CLOCK_MONOTONIC: usize = 1;
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[inline]
+pub fn now_ns() -> u64 {
+    let mut time = [0u64; 2];
+    let function = GETTIME.load(Ordering::Relaxed);
+    // SAFETY: the function of the vDSO, and the call, write two words.
+    unsafe {
+        if function == 0 {
+            let args = [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0];
+            let _ = sys::call(sys::number::CLOCK_GETTIME, args);
+        } else {
+            let function: extern "C" fn(usize, *mut u64) -> i32 = core::mem::transmute(function);
+            function(CLOCK_MONOTONIC, time.as_mut_ptr());
+        }
+    }
+    time[0] * 1_000_000_000 + time[1]
+}
+
+/// The CPU the thread is on: the kernel keeps it in a segment limit, for the vDSO's `getcpu`.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn cpu() -> u16 {
+    const CPU_NODE_SEGMENT: u32 = 0x7b;
+    let limit: u32;
+    // SAFETY: reads a segment limit.
+    unsafe {
+        asm!("lsl {limit:e}, {segment:e}", limit = out(reg) limit, segment = in(reg) CPU_NODE_SEGMENT,
+            options(pure, nomem, nostack));
+    }
+    (limit & 0xfff) as u16
+}
+
+/// The CPU the thread is on, from where the C library lets the kernel keep it (rseq); 0 if it
+/// does not.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub fn cpu() -> u16 {
+    const CPU_ID: u64 = 4;
+    let symbol: *const i64;
+    // SAFETY: the address of a symbol that may be missing.
+    unsafe {
+        asm!(
+            ".weak __rseq_offset",
+            "adrp {at}, :got:__rseq_offset",
+            "ldr {at}, [{at}, :got_lo12:__rseq_offset]",
+            at = out(reg) symbol,
+            options(pure, readonly, nostack)
+        );
+    }
+    if symbol.is_null() {
+        return 0;
+    }
+    // SAFETY: the C library exports it for this.
+    unsafe {
+        let area = crate::tls::pointer().wrapping_add_signed(*symbol);
+        let cpu = ((area + CPU_ID) as *const i32).read_volatile();
+        cpu.max(0) as u16
+    }
+}

@@ -1,0 +1,198 @@
+//! Walks the stack of the calling thread.
+//!
+//! Memory is read directly inside the thread's own stack, which is there as long as the thread is.
+//! Anything else (coroutines, signal stacks, what garbage in a register points to) is copied by the
+//! kernel first, which does not mind memory that is not there.
+
+use unwind::{Kind, Registers, Step};
+
+use crate::layout::{DEPTH_MAX, STACK_FRAME_POINTERS, STACK_TRUNCATED};
+use crate::rules::{self, NOT_CODE};
+use crate::{maps, process, sys};
+
+/// Where a call came from.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// Stack pointer after the return.
+    pub sp: u64,
+    pub fp: u64,
+    /// Return address.
+    pub pc: u64,
+}
+
+/// The thread's own stack; empty when it is not known.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    low: u64,
+    high: u64,
+}
+
+/// Nothing else is mapped so close below the first thread's stack, which grows into it.
+const GROWTH_BYTES_MAX: u64 = 64 << 20;
+
+impl Bounds {
+    /// Of the calling thread.
+    pub fn own(is_main: bool, pointer: u64, buffer: &mut [u8; maps::BUFFER_BYTES]) -> Bounds {
+        let mut bounds = Bounds { low: 0, high: 0 };
+        let here = (&raw const bounds) as u64;
+        maps::for_each(buffer, &mut |mapping| {
+            if !(mapping.start..mapping.end).contains(&here) {
+                return true;
+            }
+            if is_main && mapping.name == b"[stack]" {
+                let low = mapping.end.saturating_sub(GROWTH_BYTES_MAX);
+                bounds = Bounds { low, high: mapping.end };
+            } else if (here..mapping.end).contains(&pointer) {
+                // What lies behind the thread pointer may be another mapping that grew together
+                // with this one.
+                bounds = Bounds { low: mapping.start, high: pointer & !7 };
+            }
+            false
+        });
+        bounds
+    }
+
+    #[inline(always)]
+    fn has(&self, address: u64) -> bool {
+        self.low <= address && address < self.high
+    }
+}
+
+const WINDOW_BYTES: usize = 1024;
+
+/// A copy of a piece of another stack.
+#[repr(C)]
+pub struct Window {
+    start: u64,
+    bytes: usize,
+    copy: [u64; WINDOW_BYTES / 8],
+}
+
+impl Window {
+    /// Forgets the copy.
+    pub fn clear(&mut self) {
+        self.bytes = 0;
+    }
+
+    #[cold]
+    fn read(&mut self, address: u64) -> Option<u64> {
+        if !address.is_multiple_of(8) {
+            return None;
+        }
+        let end = address.wrapping_add(8);
+        if address < self.start || end > self.start + self.bytes as u64 || end < address {
+            // SAFETY: words as bytes.
+            let copy = unsafe {
+                core::slice::from_raw_parts_mut(self.copy.as_mut_ptr().cast::<u8>(), WINDOW_BYTES)
+            };
+            self.start = address;
+            // Up to the end of a page, should the next not be there.
+            self.bytes = sys::read_memory(address, copy);
+            if self.bytes == 0 {
+                let rest = 4096 - (address % 4096) as usize;
+                let rest = rest.min(WINDOW_BYTES);
+                self.bytes = sys::read_memory(address, &mut copy[..rest]);
+            }
+            if self.bytes < 8 {
+                self.bytes = 0;
+                return None;
+            }
+        }
+        Some(self.copy[((address - self.start) / 8) as usize])
+    }
+}
+
+/// A stack that was walked; the frames are the caller's array.
+#[derive(Clone, Copy)]
+pub struct Walked {
+    /// Frames found.
+    pub count: usize,
+    /// See `stack_flags`.
+    pub flags: u32,
+    /// Its number in this process, never 0.
+    pub id: u64,
+}
+
+/// Walks from `caller` outwards. `frames` gets return addresses only.
+#[inline]
+pub fn walk(
+    caller: Caller,
+    bounds: Bounds,
+    window: &mut Window,
+    frames: &mut [u64; DEPTH_MAX],
+    depth_max: usize,
+    lookup: rules::Lookup,
+) -> Walked {
+    let lowest = caller.sp;
+    let is_own = bounds.has(lowest);
+    window.clear();
+    let window = core::cell::UnsafeCell::new(window);
+    let read = |address: u64| {
+        if is_own && lowest <= address && address < bounds.high && address.is_multiple_of(8) {
+            // SAFETY: between the stack pointer and the end of the thread's stack.
+            Some(unsafe { (address as *const u64).read_volatile() })
+        } else {
+            // SAFETY: nothing else uses the window during a walk.
+            unsafe { (*window.get()).read(address) }
+        }
+    };
+    let depth_max = depth_max.clamp(1, DEPTH_MAX);
+    let mut registers = Registers { pc: caller.pc, sp: caller.sp, fp: caller.fp };
+    let mut hash = process::seed() ^ u64::from(lookup.generation);
+    let mut flags = 0;
+    let mut count = 0;
+    // Of what a signal interrupted the address is its own, not one behind a call.
+    let mut is_return = true;
+    loop {
+        let pc = registers.pc;
+        let rule = rules::find(pc - u64::from(is_return), &lookup);
+        if rule.kind == NOT_CODE && count > 0 {
+            flags |= STACK_TRUNCATED;
+            break;
+        }
+        frames[count] = pc;
+        count += 1;
+        hash = (hash.rotate_left(25) ^ pc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if rule.kind == Kind::END {
+            break;
+        }
+        if count == depth_max {
+            flags |= STACK_TRUNCATED;
+            break;
+        }
+        let next = if rule.kind == Kind::NONE || rule.kind == NOT_CODE {
+            flags |= STACK_FRAME_POINTERS;
+            follow_frame_pointer(registers, read)
+        } else {
+            unwind::step(rule, registers, read)
+        };
+        match next {
+            Step::Next(next) => registers = next,
+            Step::End => break,
+            Step::Stuck => {
+                flags |= STACK_TRUNCATED;
+                break;
+            }
+        }
+        is_return = rule.kind != Kind::SIGNAL;
+    }
+    Walked { count, flags, id: (hash ^ (hash >> 32)).max(1) }
+}
+
+/// Where no rule tells: as if the function kept a frame pointer. On aarch64 all do.
+fn follow_frame_pointer(registers: Registers, read: impl Fn(u64) -> Option<u64>) -> Step {
+    let Registers { sp, fp, .. } = registers;
+    // The outermost frame has none; by convention only on aarch64.
+    if fp == 0 && cfg!(target_arch = "aarch64") {
+        return Step::End;
+    }
+    if fp < sp || fp % 8 != 0 || fp.checked_add(16).is_none() {
+        return Step::Stuck;
+    }
+    match (read(fp), read(fp + 8)) {
+        (Some(_), Some(0)) => Step::End,
+        (Some(next), Some(pc)) => Step::Next(Registers { pc, sp: fp + 16, fp: next }),
+        _ => Step::Stuck,
+    }
+}
+

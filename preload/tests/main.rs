@@ -1,0 +1,4 @@
+//! Programs that know what they did, against what was recorded of them.
+
+mod harness;
+mod truth;

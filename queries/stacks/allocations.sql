@@ -1,0 +1,14 @@
+-- # Allocations
+-- One row per call of an allocator that gave memory, with the stack of its caller.
+-- Of the source `allocations`. Mappings of memory (`mmap`, `brk`) are not among them: allocators get
+-- their memory there.
+-- @table allocations
+-- @column weight     Calls that the row stands for.
+-- @column operation  The function that was called.
+-- @column size_bytes Bytes asked for.
+SELECT
+    ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, size_bytes, stack_id,
+    CAST(coalesce(one_in, 1) AS BIGINT) AS weight
+FROM allocations
+WHERE address IS NOT NULL
+    AND operation NOT IN ('free', 'delete', 'mmap', 'munmap', 'mremap', 'brk')
