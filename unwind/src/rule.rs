@@ -60,7 +60,7 @@ pub fn rule<S: UnwindContextStorage<usize>>(
         CfaRule::RegisterAndOffset { register, offset } => {
             let kind = match *register {
                 X86_64::RSP => Kind::SP,
-                X86_64::RBP => Kind::SP,
+                X86_64::RBP => Kind::FP,
                 _ => return Rule::NONE,
             };
             let Some(words) = words(*offset).and_then(|words| i16::try_from(words).ok()) else {
