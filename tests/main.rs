@@ -8,6 +8,7 @@ mod live;
 mod objects;
 mod query;
 mod skip;
+mod stacks;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod synthetic;
 mod tidy;

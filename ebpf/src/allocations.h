@@ -101,7 +101,7 @@ static __noinline int deallocation_emit(struct task_struct *task, struct thread 
 		emit_failed(EBREC_DEALLOCATION, LANE_NONE);
 		return 0;
 	}
-	identify_in(task, thread, lane);
+	identify_apart(task, thread, lane);
 	struct ebrec_deallocation record = {.address = address, .operation = operation};
 	record.one_in = sample_one_in ?: 1;
 	header(&record.header, EBREC_DEALLOCATION, ts_ns, FIELD(task, tgid), FIELD(task, pid), sizeof(record));
@@ -154,7 +154,7 @@ static __always_inline int call_ends(struct task_struct *task, struct thread *th
 		emit_failed(EBREC_ALLOCATION, LANE_NONE);
 		return 0;
 	}
-	identify_in(task, thread, lane);
+	identify_apart(task, thread, lane);
 	struct ebrec_allocation record = {.address = address, .old_address = old, .size_bytes = size};
 	header(&record.header, EBREC_ALLOCATION, ts_ns, FIELD(task, tgid), FIELD(task, pid), sizeof(record));
 	if (has_stacks)
@@ -351,10 +351,13 @@ int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
 	}
 	if (failed)
 		record.address = 0;
+	/* PROT_EXEC, of a file: it may be an allocator's. */
+	if (operation == EBREC_OP_MMAP && !failed && args[2] & 4 && (__s32)args[4] >= 0)
+		tell_process(FIELD(task, tgid));
 	identify(task, thread);
 	header(&record.header, EBREC_ALLOCATION, bpf_ktime_get_ns(), FIELD(task, tgid), FIELD(task, pid), sizeof(record));
 	if (has_stacks)
-		record.stack_id = stack_of(ctx, task, false, true, LANE_EVENT);
+		record.stack_id = stack_of(ctx, task, false, 0, true, LANE_EVENT);
 	emit(&allocations_ring, &record, EBREC_ALLOCATION, sizeof(record), LANE_EVENT);
 	return 0;
 }

@@ -41,7 +41,7 @@ int perf_event__cpu(struct perf_event_context *ctx)
 	record.period_ns = cpu_period_ns;
 	record.mode = mode_of(ctx);
 	if (has_stacks)
-		record.stack_id = stack_of(ctx, task, true, true, LANE_IRQ);
+		record.stack_id = stack_of(ctx, task, true, 0, true, LANE_IRQ);
 	emit(&cpu_ring, &record, EBREC_CPU_SAMPLE, sizeof(record), LANE_IRQ);
 	return 0;
 }

@@ -61,9 +61,8 @@ static __always_inline __u64 announce_cgroup(struct cgroup *cgroup, __u32 lane)
 	return id;
 }
 
-/* Sends who the thread is. When the ring is full the thread is announced at its next event. This and the
- * next are functions of their own because stacks of programs are small and this is rare. */
-static __noinline int announce(struct task_struct *task, struct thread *thread, __u32 lane)
+/* Sends who the thread is. When the ring is full the thread is announced at its next event. */
+static __always_inline int announce(struct task_struct *task, struct thread *thread, __u32 lane)
 {
 	__u32 now = epoch();
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
@@ -83,7 +82,8 @@ static __noinline int announce(struct task_struct *task, struct thread *thread, 
 }
 
 /* Sends a change of credentials since they were last looked at. */
-static __noinline int note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address, __u32 lane)
+static __always_inline int note_credentials(struct task_struct *task, struct thread *thread, __u64 cred_address,
+					    __u32 lane)
 {
 	const struct cred *cred = (void *)cred_address;
 	struct ebrec_setuid record = {};
@@ -124,4 +124,11 @@ static __always_inline void identify_in(struct task_struct *task, struct thread 
 static __always_inline void identify(struct task_struct *task, struct thread *thread)
 {
 	identify_in(task, thread, LANE_EVENT);
+}
+
+/* The same as a function of its own, for programs that have little room on their stack. */
+static __noinline int identify_apart(struct task_struct *task, struct thread *thread, __u32 lane)
+{
+	identify_in(task, thread, lane);
+	return 0;
 }

@@ -54,6 +54,17 @@ struct module_request {
 	__u64 end;
 };
 
+/* Set by the recorder: it attaches probes to processes, and is told of those that come. */
+const volatile bool has_probes = false;
+
+/* A process that is new or has a new program: a request without a mapping. */
+static __always_inline void tell_process(__u32 pid)
+{
+	struct module_request request = {.pid = pid};
+	if (has_probes)
+		bpf_ringbuf_output(&modules_ring, &request, sizeof(request), BPF_RB_FORCE_WAKEUP);
+}
+
 #define VM_EXEC 4
 
 /* Nodes of the maple tree, by the type that the low bits of a pointer to one hold. */

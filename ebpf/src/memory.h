@@ -14,7 +14,7 @@ static __always_inline int fault(struct perf_event_context *ctx, __u32 kind)
 	record.fault = kind;
 	record.mode = mode_of(ctx);
 	if (has_stacks)
-		record.stack_id = stack_of(ctx, task, true, true, LANE_EVENT);
+		record.stack_id = stack_of(ctx, task, true, 0, true, LANE_EVENT);
 	emit(&faults_ring, &record, EBREC_PAGE_FAULT, sizeof(record), LANE_EVENT);
 	return 0;
 }

@@ -29,6 +29,8 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	note_credentials(child, thread, (__u64)BPF_CORE_READ(child, cred), LANE_EVENT);
 	if (!parent_known)
 		announce(child, thread, LANE_EVENT);
+	if (is_process)
+		tell_process(record.child_pid);
 	return 0;
 }
 
@@ -88,6 +90,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 		tail_file_names(s, EBREC_TAIL_CWD, __builtin_preserve_access_index(&fs->pwd));
 	tail_argv(s, mm);
 	emit_scratch(&processes_ring, s, EBREC_EXEC, LANE_EVENT);
+	tell_process(FIELD(task, tgid));
 	return 0;
 }
 

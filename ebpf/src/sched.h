@@ -40,8 +40,8 @@ static __always_inline void slice_emit(struct task_struct *task, struct thread *
 	emit(&sched_ring, &record, EBREC_SCHED_SLICE, sizeof(record), lane);
 }
 
-static __always_inline void offcpu_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns, __u64 wait_ns,
-					__u32 lane)
+static __always_inline void offcpu_emit(struct task_struct *task, struct thread *thread, __u64 duration_ns,
+					__u64 wait_ns, __u32 lane)
 {
 	struct ebrec_offcpu record = {};
 	__u32 size = has_offcpu_stacks ? sizeof(record) : __builtin_offsetof(struct ebrec_offcpu, stack_id);
@@ -74,7 +74,7 @@ static __always_inline void leaves_cpu(void *ctx, struct task_struct *task, stru
 	thread->waker_tid = 0;
 	__builtin_memset(thread->waker_comm, 0, sizeof(thread->waker_comm));
 	if (has_offcpu_stacks) {
-		thread->stack_id = stack_of(ctx, task, true, true, LANE_IRQ);
+		thread->stack_id = stack_of(ctx, task, true, TRACEPOINT_FRAMES, true, LANE_IRQ);
 		thread->waker_stack_id = 0;
 	}
 }
@@ -110,7 +110,7 @@ static __always_inline __u64 waker_stack(void *ctx)
 {
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
-	return stack_of(ctx, task, true, thread && in_scope(thread), LANE_IRQ);
+	return stack_of(ctx, task, true, TRACEPOINT_FRAMES, thread && in_scope(thread), LANE_IRQ);
 }
 
 /* Runs in the context of the waker. */

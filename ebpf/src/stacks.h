@@ -128,17 +128,24 @@ static __always_inline void user_registers(struct unwind *u, struct task_struct 
 #endif
 }
 
-/* The number of the current task's stack; 0 when there is none. `with_user` is false for tasks whose
- * memory is not to be looked at. */
-static __always_inline __u64 stack_of(void *ctx, struct task_struct *task, bool with_kernel, bool with_user,
-				      __u32 lane)
+/* The kernel's frames of a program at a tracepoint begin with the program and what called it. */
+#ifdef EBREC_HASH
+#define TRACEPOINT_FRAMES 3
+#else
+#define TRACEPOINT_FRAMES 2
+#endif
+
+/* The number of the current task's stack; 0 when there is none. `skipped` frames of the kernel are left
+ * out. `with_user` is false for tasks whose memory is not to be looked at. */
+static __always_inline __u64 stack_of(void *ctx, struct task_struct *task, bool with_kernel, __u32 skipped,
+				      bool with_user, __u32 lane)
 {
 	struct unwind *u = unwind_of(lane);
 	if (!u)
 		return 0;
 	stack_begin(u, task);
 	if (with_kernel) {
-		long size = bpf_get_stack(ctx, u->frames, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+		long size = bpf_get_stack(ctx, u->frames, KERNEL_FRAMES_MAX * sizeof(__u64), skipped);
 		u->kernel_frames = size > 0 ? size / sizeof(__u64) : 0;
 	}
 	if (with_user)

@@ -29,7 +29,9 @@ fn main() -> ExitCode {
     let mut flags: HashMap<u32, u64> = HashMap::new();
     let mut sink = |record: &[u8]| {
         if record[16] == 48 {
-            *flags.entry(u32::from_le_bytes(record[36..40].try_into().expect("4 bytes"))).or_default() += 1;
+            *flags
+                .entry(u32::from_le_bytes(record[36..40].try_into().expect("4 bytes")))
+                .or_default() += 1;
         }
     };
     let status = loop {

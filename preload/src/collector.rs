@@ -195,8 +195,7 @@ impl Collector {
         }
         let writing = |ring: &Ring| ring.header().map(|header| header.sequence).filter(is_odd);
         let rings = rings.iter().chain(&self.rings).filter(|ring| !ring.is_over);
-        let mut busy: Vec<_> =
-            rings.filter_map(|ring| Some((ring, writing(ring)?))).collect();
+        let mut busy: Vec<_> = rings.filter_map(|ring| Some((ring, writing(ring)?))).collect();
         while !busy.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(200));
             busy.retain(|(ring, before)| {

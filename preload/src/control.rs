@@ -94,7 +94,14 @@ impl ControlFile {
         // SAFETY: a new mapping of our own file.
         let at = unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
-            libc::mmap(ptr::null_mut(), HEADER_BYTES, protection, libc::MAP_SHARED, file.as_raw_fd(), 0)
+            libc::mmap(
+                ptr::null_mut(),
+                HEADER_BYTES,
+                protection,
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+                0,
+            )
         };
         if at == libc::MAP_FAILED {
             return Err(Error::io("map", path)(std::io::Error::last_os_error()));
@@ -153,7 +160,15 @@ impl ControlFile {
         // SAFETY: word and timeout are there during the call.
         unsafe {
             let value = bell.load(Ordering::Relaxed);
-            libc::syscall(libc::SYS_futex, bell.as_ptr(), libc::FUTEX_WAIT, value, &raw const timeout, 0, 0)
+            libc::syscall(
+                libc::SYS_futex,
+                bell.as_ptr(),
+                libc::FUTEX_WAIT,
+                value,
+                &raw const timeout,
+                0,
+                0,
+            )
         };
     }
 

@@ -19,7 +19,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// There is nowhere to put the library and the rings.
-    #[error("no folder for the rings of allocations: {tried}; set TMPDIR to a folder of a file system that is mounted without `noexec` and whose path has neither spaces nor colons")]
+    #[error(
+        "no folder for the rings of allocations: {tried}; set TMPDIR to a folder of a file system that is mounted without `noexec` and whose path has neither spaces nor colons"
+    )]
     NoFolder {
         /// Each folder that was tried, and what is wrong with it.
         tried: String,

@@ -172,7 +172,8 @@ fn pid_of(name: &str) -> Option<u32> {
 
 fn is_stale(path: &Path, pid: u32, about: &fs::Metadata) -> bool {
     let is_alive = Path::new("/proc").join(pid.to_string()).exists();
-    let is_young = about.modified().is_ok_and(|when| when.elapsed().is_ok_and(|age| age < STARTING));
+    let is_young =
+        about.modified().is_ok_and(|when| when.elapsed().is_ok_and(|age| age < STARTING));
     match File::open(path.join(layout::CONTROL_NAME)) {
         // Its recorder holds the lock as long as it lives, whatever its number is today.
         Ok(control) => control.try_lock().is_ok() && !(is_alive && is_young),

@@ -23,8 +23,10 @@ pub(crate) fn state(pid: u32, at_ns: u64) -> State {
         return if is_gone { State::Gone } else { State::Alive };
     };
     // The name in parentheses may have anything in it.
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect())
+        .unwrap_or_default();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let (Some(state), Some(threads), Some(start)) = (fields.first(), number(17), number(19)) else {
         return State::Alive;
@@ -33,8 +35,7 @@ pub(crate) fn state(pid: u32, at_ns: u64) -> State {
     if matches!(*state, "X" | "x") || (*state == "Z" && threads <= 1) {
         return State::Gone;
     }
-    let suspended_ns =
-        control::clock_ns(libc::CLOCK_BOOTTIME).saturating_sub(control::now_ns());
+    let suspended_ns = control::clock_ns(libc::CLOCK_BOOTTIME).saturating_sub(control::now_ns());
     // SAFETY: no pointers.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1).cast_unsigned();
     let start_ns = (start * (1_000_000_000 / ticks)).saturating_sub(suspended_ns);
@@ -46,6 +47,8 @@ pub(crate) fn state(pid: u32, at_ns: u64) -> State {
 /// it is gone already.
 pub(crate) fn may_own(pid: u32, uid: u32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
-    let Some(users) = status.lines().find_map(|line| line.strip_prefix("Uid:")) else { return true };
+    let Some(users) = status.lines().find_map(|line| line.strip_prefix("Uid:")) else {
+        return true;
+    };
     users.split_whitespace().any(|user| user.parse() == Ok(uid))
 }

@@ -20,7 +20,8 @@ pub(crate) enum Item {
 /// What `bytes` begin with; `None` if it is nothing that the library writes. `now_ns` limits times.
 pub(crate) fn first(bytes: &[u8], now_ns: u64) -> Option<Item> {
     let (ts_ns, tid) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?);
-    let (kind, size, fixed) = (u16_at(bytes, 16)?, usize::from(u16_at(bytes, 18)?), u16_at(bytes, 20)?);
+    let (kind, size, fixed) =
+        (u16_at(bytes, 16)?, usize::from(u16_at(bytes, 18)?), u16_at(bytes, 20)?);
     if size < RECORD_HEADER_BYTES || size > RECORD_BYTES_MAX || !size.is_multiple_of(8) {
         return None;
     }
@@ -69,9 +70,8 @@ fn is_stack(record: &[u8]) -> bool {
 fn is_mapping(record: &[u8]) -> bool {
     let (start, end) = (u64_at(record, 24), u64_at(record, 32));
     let mut tails = Tails(&record[MAPPING_BYTES..]);
-    let are_known = tails
-        .by_ref()
-        .all(|(tag, _)| [layout::TAIL_BUILD_ID, layout::TAIL_FILE].contains(&tag));
+    let are_known =
+        tails.by_ref().all(|(tag, _)| [layout::TAIL_BUILD_ID, layout::TAIL_FILE].contains(&tag));
     start < end && are_known && tails.0.len() < 8
 }
 

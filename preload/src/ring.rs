@@ -107,7 +107,8 @@ impl Ring {
         // Root may have made it before it became another user; nobody can have made it as root.
         // SAFETY: no arguments.
         let own = unsafe { libc::geteuid() };
-        let is_owner = [0, own].contains(&about.uid()) || liveness::may_own(header.pid, about.uid());
+        let is_owner =
+            [0, own].contains(&about.uid()) || liveness::may_own(header.pid, about.uid());
         if !(is_process || is_ring) || !is_long_enough || !is_owner || header.pid == 0 {
             return Opened::Foreign;
         }
@@ -203,8 +204,8 @@ impl Ring {
         }
         let length = available.min(CHUNK_BYTES) as usize;
         buffer.resize(length, 0);
-        let is_read =
-            self.with_file(|file| file.read_exact_at(buffer, HEADER_BYTES as u64 + position).is_ok());
+        let is_read = self
+            .with_file(|file| file.read_exact_at(buffer, HEADER_BYTES as u64 + position).is_ok());
         is_read.filter(|is_read| *is_read)?;
         let (mut at, mut passed) = (0, 0);
         while at < length {

@@ -13,10 +13,36 @@ use tempfile::TempDir;
 /// A drained record.
 #[derive(Clone, Debug)]
 pub enum Event {
-    Allocation { ts: u64, pid: u32, tid: u32, address: u64, old: u64, size: u64, stack: u64, op: u32, one_in: u32 },
-    Deallocation { ts: u64, pid: u32, address: u64, op: u32 },
-    Stack { pid: u32, id: u64, flags: u32, frames: Vec<u64> },
-    Mapping { pid: u32, start: u64, end: u64, offset: u64, build_id: usize, file: String },
+    Allocation {
+        ts: u64,
+        pid: u32,
+        tid: u32,
+        address: u64,
+        old: u64,
+        size: u64,
+        stack: u64,
+        op: u32,
+    },
+    Deallocation {
+        ts: u64,
+        pid: u32,
+        address: u64,
+        op: u32,
+    },
+    Stack {
+        pid: u32,
+        id: u64,
+        flags: u32,
+        frames: Vec<u64>,
+    },
+    Mapping {
+        pid: u32,
+        start: u64,
+        end: u64,
+        offset: u64,
+        build_id_bytes: usize,
+        file: String,
+    },
 }
 
 impl Event {
@@ -29,7 +55,10 @@ impl Event {
         let tails = || {
             let mut rest = &bytes[usize::from(short(20))..];
             std::iter::from_fn(move || {
-                let (tag, length) = (*rest.first()?, usize::from(u16::from_le_bytes([*rest.get(2)?, *rest.get(3)?])));
+                let (tag, length) = (
+                    *rest.first()?,
+                    usize::from(u16::from_le_bytes([*rest.get(2)?, *rest.get(3)?])),
+                );
                 let tail = rest.get(4..4 + length).filter(|_| tag != 0)?;
                 rest = &rest[4 + length..];
                 Some((tag, tail))
@@ -37,9 +66,14 @@ impl Event {
         };
         match short(16) {
             40 => Event::Allocation {
-                ts, pid, tid,
-                address: word(24), old: word(32), size: word(40), stack: word(48),
-                op: half(56), one_in: half(60),
+                ts,
+                pid,
+                tid,
+                address: word(24),
+                old: word(32),
+                size: word(40),
+                stack: word(48),
+                op: half(56),
             },
             41 => Event::Deallocation { ts, pid, address: word(24), op: half(32) },
             48 => {
@@ -49,13 +83,18 @@ impl Event {
                 Event::Stack { pid, id: word(24), flags: half(36), frames: frames.collect() }
             }
             49 => {
-                let tail = |wanted| tails().find(|tail| tail.0 == wanted).map_or(&[][..], |tail| tail.1);
+                let tail =
+                    |wanted| tails().find(|tail| tail.0 == wanted).map_or(&[][..], |tail| tail.1);
                 let names = String::from_utf8_lossy(tail(10)).into_owned();
                 let mut names: Vec<&str> = names.split_terminator('\0').collect();
                 names.reverse();
                 Event::Mapping {
-                    pid, start: word(24), end: word(32), offset: word(40),
-                    build_id: tail(9).len(), file: names.join("/"),
+                    pid,
+                    start: word(24),
+                    end: word(32),
+                    offset: word(40),
+                    build_id_bytes: tail(9).len(),
+                    file: names.join("/"),
                 }
             }
             kind => panic!("a record of kind {kind}"),
@@ -84,7 +123,8 @@ pub fn record_with(
     let mut child = command.spawn().expect("the program starts");
     let pid = child.id();
     let mut stdout = child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || std::io::read_to_string(&mut stdout).unwrap_or_default());
+    let reader =
+        std::thread::spawn(move || std::io::read_to_string(&mut stdout).unwrap_or_default());
     let mut events = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(120);
     let status = loop {
@@ -207,7 +247,8 @@ impl Recorded {
     /// Numbers in the program's account: lines `name=value`.
     pub fn told(&self, name: &str) -> u64 {
         let line = self.output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        let line = line.unwrap_or_else(|| panic!("no {name} in {:?}, {}", self.output, self.status));
+        let line =
+            line.unwrap_or_else(|| panic!("no {name} in {:?}, {}", self.output, self.status));
         line.trim().parse().unwrap_or_else(|_| panic!("{name} is {line}"))
     }
 
@@ -228,7 +269,13 @@ impl Recorded {
     }
 
     pub fn assert_ok(&self) {
-        assert!(self.status.success(), "{} (signal {:?}): {}", self.status, self.status.signal(), self.output);
+        assert!(
+            self.status.success(),
+            "{} (signal {:?}): {}",
+            self.status,
+            self.status.signal(),
+            self.output
+        );
     }
 }
 
@@ -262,11 +309,19 @@ pub fn compile(compiler: &str, name: &str, flags: &[&str]) -> Option<Program> {
     let folder = TempDir::new().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
     let path = folder.path().join(source.file_stem().unwrap());
-    let run = Command::new(compiler).args(["-O2", "-g0"]).args(flags).arg(&source).arg("-o").arg(&path)
-        .args(["-lpthread", "-ldl"]).output();
+    let run = Command::new(compiler)
+        .args(["-O2", "-g0"])
+        .args(flags)
+        .arg(&source)
+        .arg("-o")
+        .arg(&path)
+        .args(["-lpthread", "-ldl"])
+        .output();
     match run {
         Ok(output) if output.status.success() => Some(Program { _folder: folder, path }),
-        Ok(output) => panic!("{name} does not compile: {}", String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => {
+            panic!("{name} does not compile: {}", String::from_utf8_lossy(&output.stderr))
+        }
         Err(error) => {
             eprintln!("skipped: no {compiler} ({error})");
             None

@@ -1,4 +1,5 @@
 //! Programs that know what they did, against what was recorded of them.
 
 mod harness;
+mod languages;
 mod truth;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 
 use preload::{OnFull, Settings};
 
@@ -144,9 +143,10 @@ fn exec_begins_anew() {
     recorded.assert_ok();
     assert_eq!(recorded.processes, [recorded.pid]);
     let own = recorded.from_file("/truth");
-    let leaks = recorded.events.iter().filter(|event| {
-        own(event) && matches!(event, Event::Allocation { size: 1234, .. })
-    });
+    let leaks = recorded
+        .events
+        .iter()
+        .filter(|event| own(event) && matches!(event, Event::Allocation { size: 1234, .. }));
     assert_eq!(leaks.count(), 4);
 }
 
@@ -192,7 +192,11 @@ fn a_limit_of_file_sizes_does_not_end_the_program() {
     recorded.assert_counts();
     // What had no ring is counted: one malloc, one free and a leak of each thread, and what the C
     // library did for them.
-    assert!(recorded.counters[0].lost >= 8 && recorded.counters[1].lost >= 4, "{:?}", recorded.counters);
+    assert!(
+        recorded.counters[0].lost >= 8 && recorded.counters[1].lost >= 4,
+        "{:?}",
+        recorded.counters
+    );
 }
 
 #[test]
@@ -218,12 +222,13 @@ fn a_full_ring_counts_what_it_loses() {
 fn a_killed_program_leaves_whole_records() {
     let Some(program) = truth() else { return };
     let mut turns = 0;
-    let recorded = crate::harness::record_with(&exact(), program.command().arg("forever"), |_, child| {
-        turns += 1;
-        if turns == 50 {
-            child.kill().unwrap();
-        }
-    });
+    let recorded =
+        crate::harness::record_with(&exact(), program.command().arg("forever"), |_, child| {
+            turns += 1;
+            if turns == 50 {
+                child.kill().unwrap();
+            }
+        });
     assert_eq!(recorded.status.signal(), Some(libc::SIGKILL));
     recorded.assert_counts();
     assert_eq!(recorded.lost(), 0);
@@ -233,15 +238,71 @@ fn a_killed_program_leaves_whole_records() {
 }
 
 #[test]
+fn sampling_keeps_pairs_whole() {
+    let Some(program) = truth() else { return };
+    let settings = Settings { one_in: 7, salt: 12345, ..exact() };
+    let recorded = record(&settings, program.command().arg("storm"));
+    recorded.assert_ok();
+    recorded.assert_counts();
+    for event in &recorded.events {
+        if let Event::Allocation { address, .. } | Event::Deallocation { address, .. } = event {
+            assert!(*address == 0 || preload::layout::is_sampled(*address, 12345, 7));
+        }
+    }
+    let replay = recorded.replay(recorded.from_file("/truth"));
+    assert_eq!((replay.live.len(), replay.clashes), (0, 0));
+    // 160,000 turns, of which four in seven or so get memory.
+    let share = recorded.counters[0].emitted;
+    assert!((5_000..40_000).contains(&share), "{share}");
+}
+
+#[test]
+fn small_memory_is_left_out() {
+    let Some(program) = truth() else { return };
+    let settings = Settings { size_min: 1000, ..exact() };
+    let recorded = record(&settings, program.command().arg("all"));
+    recorded.assert_ok();
+    let replay = recorded.replay(recorded.from_file("/truth"));
+    // The leaks of 770 bytes are too small.
+    assert_eq!((replay.live.len(), replay.bytes, replay.clashes), (3, 3 * 1234, 0));
+}
+
+#[test]
+fn after_the_end_the_program_goes_on_unrecorded() {
+    let Some(program) = truth() else { return };
+    let mut collector = preload::Collector::create(&exact()).unwrap();
+    let mut command = program.command();
+    let mut child = command.arg("forever").envs(collector.environment()).spawn().unwrap();
+    let mut count = 0;
+    while count < 1000 {
+        count += collector.drain(&mut |_| {});
+    }
+    collector.stop();
+    while collector.drain(&mut |_| {}) > 0 {}
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(collector.drain(&mut |_| {}), 0);
+    let folder = collector.environment()[1].1.clone();
+    drop(collector);
+    assert!(!std::path::Path::new(&folder).exists());
+    assert!(child.try_wait().unwrap().is_none(), "it runs on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_signal_stack_is_walked_to_main() {
     let Some(program) = truth() else { return };
     let recorded = record(&exact(), program.command().arg("altstack"));
     recorded.assert_ok();
     let stacks = recorded.stacks();
-    let handlers: Vec<_> = recorded.events.iter().filter_map(|event| match event {
-        Event::Allocation { pid, size: 33, stack, .. } => Some(stacks[&(*pid, *stack)]),
-        _ => None,
-    }).collect();
+    let handlers: Vec<_> = recorded
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Allocation { pid, size: 33, stack, .. } => Some(stacks[&(*pid, *stack)]),
+            _ => None,
+        })
+        .collect();
     assert_eq!(handlers.len(), 10);
     for (frames, flags) in handlers {
         assert!(frames.len() >= 6 && flags == 0, "{frames:x?} {flags}");
@@ -253,18 +314,18 @@ fn the_segment_announces_everything_again() {
     let Some(program) = truth() else { return };
     let mut segment = 0;
     let mut counts = 0;
-    let recorded = crate::harness::record_with(&exact(), program.command().arg("many"), |collector, _| {
-        counts += 1;
-        if counts % 10 == 0 {
-            segment += 1;
-            collector.set_epoch(segment);
-        }
-    });
+    let recorded =
+        crate::harness::record_with(&exact(), program.command().arg("many"), |collector, _| {
+            counts += 1;
+            if counts % 10 == 0 {
+                segment += 1;
+                collector.set_epoch(segment);
+            }
+        });
     recorded.assert_ok();
     assert!(segment > 0);
     let own = recorded.from_file("/truth");
-    let is_own_mapping = |event: &&Event| matches!(event, Event::Mapping { file, .. } if file.ends_with("/truth"));
+    let is_own_mapping = |event: &&Event| matches!(event, Event::Mapping { file, build_id_bytes: 20, .. } if file.ends_with("/truth"));
     assert!(recorded.events.iter().filter(is_own_mapping).count() > 1);
     assert_eq!(recorded.replay(own).live.len(), 0);
-    let _ = Command::new("true");
 }

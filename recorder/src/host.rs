@@ -52,18 +52,6 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * page_bytes())
 }
 
-/// Address of a symbol of the kernel; none if this user may not know.
-pub fn kernel_symbol(name: &str) -> Option<u64> {
-    use std::io::BufRead;
-    let lines = std::io::BufReader::new(fs::File::open("/proc/kallsyms").ok()?).lines();
-    let address = lines.map_while(Result::ok).find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        (words.nth(1)? == name).then_some(address)
-    });
-    address.filter(|address| *address != 0)
-}
-
 /// The code that the kernel gives each process: the same in all of them.
 pub fn vdso() -> Option<&'static [u8]> {
     let maps = procfs::process::Process::myself().and_then(|process| process.maps()).ok()?;

@@ -92,12 +92,8 @@ impl Kernel {
         let (has_stacks, has_faults) = (has(Stream::Stacks), has(Stream::Faults));
         let has_offcpu_stacks = u8::from(options.sources.has(Source::Offcpu));
         let passes_prev_state = u8::from(!older_than(5, 18));
+        let has_probes = u8::from(options.sources.has(Source::Allocations));
         let page_shift = host::page_bytes().trailing_zeros();
-        let per_cpu_offsets = match options.sources.has(Source::Faults) {
-            true => host::kernel_symbol("__per_cpu_offset").unwrap_or(0),
-            false => 0,
-        };
-        let possible_cpus = aya::util::nr_cpus().unwrap_or(0) as u32;
         let cpu_period_ns = 1_000_000_000 / u64::from(options.stacks.cpu_hz.max(1));
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
@@ -117,9 +113,8 @@ impl Kernel {
                 .override_global("passes_prev_state", &passes_prev_state, true)
                 .override_global("wake_mask", &wake_mask, true)
                 .override_global("has_stacks", &has_stacks, true)
+                .override_global("has_probes", &has_probes, true)
                 .override_global("page_shift", &page_shift, true)
-                .override_global("per_cpu_offsets", &per_cpu_offsets, true)
-                .override_global("possible_cpus", &possible_cpus, true)
                 .override_global("has_faults", &has_faults, true)
                 .override_global("has_offcpu_stacks", &has_offcpu_stacks, true)
                 .override_global("offcpu_min_ns", &offcpu_min_ns, true)

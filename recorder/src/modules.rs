@@ -131,6 +131,7 @@ impl Modules {
             files: maps.files,
             known: known.clone(),
             processes,
+            own: std::fs::metadata("/proc/self/exe").ok().map(|file| file.ino()),
             _rows_map: maps.rows,
         };
         let thread = std::thread::Builder::new()
@@ -188,13 +189,11 @@ impl Modules {
         self.settle();
     }
 
-    /// Looks at a program that is about to be started, and the libraries it names.
-    pub fn look_at_program(&self, program: &Path) {
-        let mut files = vec![program.to_path_buf()];
-        files.extend(libraries(program));
+    /// Looks at files that are about to be run.
+    pub fn look_at_files(&self, files: &[PathBuf]) {
         for path in files {
             // Of an overlay the kernel's device number differs; then it is asked for when met.
-            let Ok(file) = std::fs::metadata(&path) else { continue };
+            let Ok(file) = std::fs::metadata(path) else { continue };
             self.look(Request {
                 device: libc::major(file.dev()) << 20 | libc::minor(file.dev()),
                 inode: file.ino(),
@@ -267,6 +266,8 @@ struct Worker {
     files: BpfHashMap<MapData, FileKey, FileRows>,
     known: Arc<Mutex<Known>>,
     processes: Sender<u32>,
+    /// Inode number of our own program.
+    own: Option<u64>,
     _rows_map: MapData,
 }
 
@@ -286,11 +287,7 @@ impl Worker {
                     Some(request) if request.start == 0 => {
                         let _ = self.processes.send(request.pid);
                     }
-                    Some(request) => {
-                        self.look(&request);
-                        // It may be an allocator.
-                        let _ = self.processes.send(request.pid);
-                    }
+                    Some(request) => self.look(&request),
                     None => {}
                 }
             }
@@ -306,6 +303,10 @@ impl Worker {
 
     fn look(&mut self, request: &Request) {
         let key = (request.device, request.inode);
+        // The command waits in our own program to be let go.
+        if self.own == Some(request.inode) {
+            return;
+        }
         let (is_known, count) = {
             let known = self.known.lock().expect("no thread panics with the lock");
             let place = known.places.get(&key).copied();
@@ -466,6 +467,11 @@ fn open(request: &Request) -> Option<File> {
         })
         .flatten();
     of_process.or_else(|| open(PathBuf::from(&request.path)))
+}
+
+/// A program that is about to be started, and the libraries it names.
+pub fn files_of(program: &Path) -> Vec<PathBuf> {
+    std::iter::once(program.to_path_buf()).chain(libraries(program)).collect()
 }
 
 /// The libraries that the loader would load for a program, the loader itself included.

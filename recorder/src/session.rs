@@ -25,7 +25,7 @@ use crate::drain::Drain;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::{self, Command};
-use crate::modules::Modules;
+use crate::modules::{self, Modules};
 use crate::options::Collector;
 use crate::outcome::{self, Progress, Summary};
 use crate::signals::Signals;
@@ -68,11 +68,13 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
     let folder = Folder::create(&options.output, options.force)?;
     let mut session =
         Session::begin(options, &mut kernel, folder).inspect_err(|_| remove_unused(options))?;
+    let launched = command.as_ref().map(Command::pid);
     let started = in_process.map_or(Ok(()), |collector| session.collect_in_process(collector));
-    let started = started.and_then(|()| session.start_kernel()).and_then(|()| match &mut command {
-        Some(command) => command.go(),
-        None => Ok(()),
-    });
+    let started =
+        started.and_then(|()| session.start_kernel(launched)).and_then(|()| match &mut command {
+            Some(command) => command.go(),
+            None => Ok(()),
+        });
     if let Err(error) = started {
         drop(session);
         remove_unused(options);
@@ -213,13 +215,13 @@ impl<'a> Session<'a> {
 
     /// Gives the kernel side the rules of what runs already, and of the command; puts probes into
     /// the allocators of what no library records.
-    fn look_at_programs(&mut self, pids: &[u32]) -> Result<(), Error> {
+    fn look_at_programs(&mut self, pids: &[u32], launched: Option<u32>) -> Result<(), Error> {
         let Some(modules) = &self.modules else { return Ok(()) };
         modules.look_at_processes(pids);
         let command = self.options.command.as_deref();
-        if let Some(program) = command.and_then(launch::program) {
-            modules.look_at_program(&program);
-        }
+        let program = command.and_then(launch::program);
+        let files = program.map_or(Vec::new(), |program| modules::files_of(&program));
+        modules.look_at_files(&files);
         let choice = self.options.allocations.collector;
         if !self.options.sources.has(Source::Allocations) || choice == Collector::InProcess {
             return Ok(());
@@ -233,12 +235,18 @@ impl<'a> Session<'a> {
         }
         let programs = self.kernel.load_uprobes()?;
         let processes = self.processes.take().expect("probes are started once");
-        self.uprobes = Some(Uprobes::start(programs, pids, processes, reach)?);
+        // The command is still this program, and will be another.
+        let running: Vec<u32> = pids.iter().copied().filter(|pid| Some(*pid) != launched).collect();
+        let mut uprobes = Uprobes::prepare(programs, reach)?;
+        if let Some(pid) = launched.filter(|_| reach == Reach::All) {
+            uprobes.await_files(pid, &files);
+        }
+        self.uprobes = Some(uprobes.start(&running, processes)?);
         Ok(())
     }
 
     /// Attaches the kernel side, processes first, so that nothing happens to a thread unknown.
-    fn start_kernel(&mut self) -> Result<(), Error> {
+    fn start_kernel(&mut self, launched: Option<u32>) -> Result<(), Error> {
         self.kernel.set_segment(self.segment)?;
         self.kernel.attach(&BTreeSet::from([Stream::Processes]))?;
         // Children made before the programs were there are found in /proc; those made while we look
@@ -247,7 +255,7 @@ impl<'a> Session<'a> {
             self.kernel.add_root(pid)?;
         }
         let pids = self.snapshot()?;
-        self.look_at_programs(&pids)?;
+        self.look_at_programs(&pids, launched)?;
         self.kernel.attach(
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;

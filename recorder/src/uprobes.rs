@@ -10,12 +10,13 @@ use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use procfs::process::{MMPermissions, MMapPath, Process as ProcfsProcess};
+use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process as ProcfsProcess};
 
 use crate::Error;
 use crate::probes::{Probe, Signature, probes};
@@ -57,29 +58,46 @@ struct Process {
     events: Vec<OwnedFd>,
 }
 
+impl Prober {
+    /// Attaches to what processes have mapped, and goes on with what `processes` tells.
+    pub fn start(mut self, pids: &[u32], processes: Receiver<u32>) -> Result<Uprobes, Error> {
+        pids.iter().for_each(|pid| self.cover(*pid));
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("uprobes".into())
+            .spawn(move || self.run(&processes))
+            .map_err(Error::io("cannot start a thread"))?;
+        Ok(Uprobes { shared, thread: Some(thread) })
+    }
+
+    /// Attaches to files that a process has not mapped yet: the kernel puts the probes in when it
+    /// does, so that no call is missed.
+    pub fn await_files(&mut self, pid: u32, files: &[PathBuf]) {
+        let Ok(stat) = ProcfsProcess::new(pid as i32).and_then(|process| process.stat()) else {
+            return;
+        };
+        let mut process =
+            Process { start: stat.starttime, files: HashSet::new(), events: Vec::new() };
+        for path in files {
+            if let Ok(file) = File::open(path) {
+                self.attach_file(pid, &file, path, &mut process);
+            }
+        }
+        self.shared().attached.insert(pid, process);
+    }
+}
+
 impl Uprobes {
-    /// Attaches to `pids` at once, then to what `processes` tells.
-    pub fn start(
-        programs: BTreeMap<String, OwnedFd>,
-        pids: &[u32],
-        processes: Receiver<u32>,
-        reach: Reach,
-    ) -> Result<Uprobes, Error> {
-        let shared = Arc::new(Mutex::new(Shared::default()));
-        let mut worker = Worker {
+    /// Makes ready to attach.
+    pub fn prepare(programs: BTreeMap<String, OwnedFd>, reach: Reach) -> Result<Prober, Error> {
+        Ok(Prober {
             programs,
             reach,
             pmu: Pmu::read()?,
             files: HashMap::new(),
             told: HashSet::new(),
-            shared: shared.clone(),
-        };
-        pids.iter().for_each(|pid| worker.cover(*pid));
-        let thread = std::thread::Builder::new()
-            .name("uprobes".into())
-            .spawn(move || worker.run(&processes))
-            .map_err(Error::io("cannot start a thread"))?;
-        Ok(Uprobes { shared, thread: Some(thread) })
+            shared: Arc::default(),
+        })
     }
 
     /// Switches all probes off and lets them go. Returns what is to be told of them.
@@ -105,7 +123,8 @@ impl Drop for Uprobes {
     }
 }
 
-struct Worker {
+/// What attaches probes.
+pub struct Prober {
     programs: BTreeMap<String, OwnedFd>,
     reach: Reach,
     pmu: Pmu,
@@ -115,7 +134,7 @@ struct Worker {
     shared: Arc<Mutex<Shared>>,
 }
 
-impl Worker {
+impl Prober {
     fn run(mut self, processes: &Receiver<u32>) {
         loop {
             match processes.recv_timeout(LOOK_EVERY) {
@@ -123,81 +142,76 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => self.drop_ended(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.shared.lock().expect("no thread panics with the lock").stopped {
+            if self.shared().stopped {
                 return;
             }
         }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().expect("no thread panics with the lock")
     }
 
     /// Attaches to what a process has mapped by now and is not attached to yet.
     fn cover(&mut self, pid: u32) {
         let Ok(process) = ProcfsProcess::new(pid as i32) else { return };
         let (Ok(stat), Ok(maps)) = (process.stat(), process.maps()) else { return };
-        let known = {
-            let mut shared = self.shared.lock().expect("no thread panics with the lock");
-            let is_other = |process: &Process| process.start != stat.starttime;
-            if shared.attached.get(&pid).is_some_and(is_other) {
-                shared.attached.remove(&pid);
-            }
-            if shared.attached.len() >= PROCESSES_MAX && !shared.attached.contains_key(&pid) {
-                drop(shared);
-                self.tell(format!(
-                    "allocations of more than {PROCESSES_MAX} processes at a time are not recorded by probes"
-                ));
-                return;
-            }
-            shared.attached.get(&pid).map(|process| process.files.clone()).unwrap_or_default()
-        };
-        let exe = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
-        let exe = exe.map(|file| (file.dev(), file.ino()));
-        let has_library = self.reach == Reach::BesideLibrary
-            && maps.iter().any(|map| matches!(&map.pathname, MMapPath::Path(path) if path.ends_with(preload::layout::LIBRARY_NAME)));
-        let mut files = known.clone();
-        let mut events = Vec::new();
-        for map in maps {
-            let MMapPath::Path(path) = &map.pathname else { continue };
-            if !map.perms.contains(MMPermissions::EXECUTE) {
-                continue;
-            }
-            let opened = format!("/proc/{pid}/map_files/{:x}-{:x}", map.address.0, map.address.1);
-            let Ok(file) = File::open(opened) else { continue };
-            let Ok(about) = file.metadata() else { continue };
-            let key = (about.dev(), about.ino());
-            if has_library && exe != Some(key) || !files.insert(key) {
-                continue;
-            }
-            let probes = self.probes_of(key, &file);
-            if probes.is_empty() {
-                continue;
-            }
-            if self.reach == Reach::BesideLibrary {
-                self.tell(format!(
-                    "allocations in {} are recorded by probes, from a moment after it was started",
-                    path.display()
-                ));
-            }
-            for probe in probes.iter() {
-                match self.attach(pid, &file, probe) {
-                    Ok(attached) => events.extend(attached),
-                    Err(error) => self.tell(format!(
-                        "{} in {} could not be probed: {error}",
-                        probe.operation.name(),
-                        path.display()
-                    )),
-                }
-            }
+        let known = self.shared().attached.remove(&pid);
+        let known = known.filter(|process| process.start == stat.starttime);
+        if known.is_none() && self.shared().attached.len() >= PROCESSES_MAX {
+            return self.tell(format!(
+                "allocations of more than {PROCESSES_MAX} processes at a time are not recorded by probes"
+            ));
         }
-        let mut shared = self.shared.lock().expect("no thread panics with the lock");
-        if shared.stopped {
-            return;
-        }
-        let process = shared.attached.entry(pid).or_insert_with(|| Process {
+        let mut process = known.unwrap_or_else(|| Process {
             start: stat.starttime,
             files: HashSet::new(),
             events: Vec::new(),
         });
-        process.files = files;
-        process.events.extend(events);
+        let exe = std::fs::metadata(format!("/proc/{pid}/exe")).ok().map(|file| file.ino());
+        let is_library = |map: &MemoryMap| matches!(&map.pathname, MMapPath::Path(path) if path.ends_with(preload::layout::LIBRARY_NAME));
+        let has_library = self.reach == Reach::BesideLibrary && maps.iter().any(is_library);
+        for map in maps {
+            let MMapPath::Path(path) = &map.pathname else { continue };
+            let is_seen = has_library && exe != Some(map.inode);
+            if is_seen || !map.perms.contains(MMPermissions::EXECUTE) {
+                continue;
+            }
+            let opened = format!("/proc/{pid}/map_files/{:x}-{:x}", map.address.0, map.address.1);
+            if let Ok(file) = File::open(opened) {
+                self.attach_file(pid, &file, path, &mut process);
+            }
+        }
+        let mut shared = self.shared();
+        if !shared.stopped {
+            shared.attached.insert(pid, process);
+        }
+    }
+
+    /// Attaches to the allocator functions of a file, unless that was done.
+    fn attach_file(&mut self, pid: u32, file: &File, path: &Path, process: &mut Process) {
+        let Ok(about) = file.metadata() else { return };
+        let key = (about.dev(), about.ino());
+        if !process.files.insert(key) {
+            return;
+        }
+        let probes = self.probes_of(key, file);
+        if self.reach == Reach::BesideLibrary && !probes.is_empty() {
+            self.tell(format!(
+                "allocations in {} are recorded by probes, from a moment after it was started",
+                path.display()
+            ));
+        }
+        for probe in probes.iter() {
+            match self.attach(pid, file, probe) {
+                Ok(attached) => process.events.extend(attached),
+                Err(error) => self.tell(format!(
+                    "{} in {} could not be probed: {error}",
+                    probe.operation.name(),
+                    path.display()
+                )),
+            }
+        }
     }
 
     fn probes_of(&mut self, key: (u64, u64), file: &File) -> Arc<[Probe]> {
@@ -236,7 +250,7 @@ impl Worker {
     /// Lets go of the probes of processes that have ended.
     fn drop_ended(&mut self) {
         let ended: Vec<Process> = {
-            let mut shared = self.shared.lock().expect("no thread panics with the lock");
+            let mut shared = self.shared();
             let is_gone = |pid: &u32, process: &Process| {
                 let found = ProcfsProcess::new(*pid as i32).and_then(|found| found.stat());
                 !found.is_ok_and(|stat| stat.starttime == process.start)
@@ -255,7 +269,7 @@ impl Worker {
     /// Notes something once.
     fn tell(&mut self, note: String) {
         if self.told.insert(note.clone()) {
-            self.shared.lock().expect("no thread panics with the lock").notes.push(note);
+            self.shared().notes.push(note);
         }
     }
 }

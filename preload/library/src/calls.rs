@@ -109,7 +109,12 @@ impl Inside {
 
 /// Runs a function that gets memory, and records it.
 #[inline(always)]
-fn get(operation: Operation, size: usize, caller: Caller, real: impl FnOnce() -> *mut u8) -> *mut u8 {
+fn get(
+    operation: Operation,
+    size: usize,
+    caller: Caller,
+    real: impl FnOnce() -> *mut u8,
+) -> *mut u8 {
     let Some(inside) = Inside::enter() else { return real() };
     let address = inside.call(real);
     got(&inside, operation, address, size, caller);
@@ -119,12 +124,8 @@ fn get(operation: Operation, size: usize, caller: Caller, real: impl FnOnce() ->
 /// Records that memory was got.
 #[inline(always)]
 pub fn got(inside: &Inside, operation: Operation, address: *mut u8, size: usize, caller: Caller) {
-    let made = Allocation {
-        operation,
-        address: address as u64,
-        old_address: 0,
-        size_bytes: size as u64,
-    };
+    let made =
+        Allocation { operation, address: address as u64, old_address: 0, size_bytes: size as u64 };
     // SAFETY: the calling thread's.
     unsafe { record::allocation(inside.thread(), made, caller) };
 }
@@ -164,13 +165,25 @@ unsafe extern "C" fn enter_calloc(count: usize, each: usize, sp: u64, fp: u64, p
     get(Operation::Calloc, size, Caller { sp, fp, pc }, || unsafe { real(count, each) })
 }
 
-unsafe extern "C" fn enter_aligned_alloc(align: usize, size: usize, sp: u64, fp: u64, pc: u64) -> *mut u8 {
+unsafe extern "C" fn enter_aligned_alloc(
+    align: usize,
+    size: usize,
+    sp: u64,
+    fp: u64,
+    pc: u64,
+) -> *mut u8 {
     let Some(real) = real!(aligned_alloc as TwoArguments) else { return without(size, align) };
     // SAFETY: the caller's own call.
     get(Operation::AlignedAlloc, size, Caller { sp, fp, pc }, || unsafe { real(align, size) })
 }
 
-unsafe extern "C" fn enter_memalign(align: usize, size: usize, sp: u64, fp: u64, pc: u64) -> *mut u8 {
+unsafe extern "C" fn enter_memalign(
+    align: usize,
+    size: usize,
+    sp: u64,
+    fp: u64,
+    pc: u64,
+) -> *mut u8 {
     let real = real!(memalign as TwoArguments).or_else(|| real!(aligned_alloc as TwoArguments));
     let Some(real) = real else { return without(size, align) };
     // SAFETY: the caller's own call.
@@ -265,7 +278,13 @@ unsafe fn leave_arena(old: *mut u8, size: usize) -> *mut u8 {
     }
 }
 
-unsafe extern "C" fn enter_realloc(old: *mut u8, size: usize, sp: u64, fp: u64, pc: u64) -> *mut u8 {
+unsafe extern "C" fn enter_realloc(
+    old: *mut u8,
+    size: usize,
+    sp: u64,
+    fp: u64,
+    pc: u64,
+) -> *mut u8 {
     let Some(real) = real!(realloc as Resize) else { return without(size, 1) };
     // SAFETY: the caller's own call.
     resize(Operation::Realloc, old, size, Caller { sp, fp, pc }, || unsafe { real(old, size) })

@@ -35,29 +35,20 @@ pub fn now_ns() -> u64 {
     time[0] * 1_000_000_000 + time[1]
 }
 
-/// The CPU the thread is on: the kernel keeps it in a segment limit, for the vDSO's `getcpu`.
-#[cfg(target_arch = "x86_64")]
+/// Where in the thread's memory the C library lets the kernel keep the CPU (rseq), if it does.
 #[inline(always)]
-pub fn cpu() -> u16 {
-    const CPU_NODE_SEGMENT: u32 = 0x7b;
-    let limit: u32;
-    // SAFETY: reads a segment limit.
-    unsafe {
-        asm!("lsl {limit:e}, {segment:e}", limit = out(reg) limit, segment = in(reg) CPU_NODE_SEGMENT,
-            options(pure, nomem, nostack));
-    }
-    (limit & 0xfff) as u16
-}
-
-/// The CPU the thread is on, from where the C library lets the kernel keep it (rseq); 0 if it
-/// does not.
-#[cfg(target_arch = "aarch64")]
-#[inline(always)]
-pub fn cpu() -> u16 {
-    const CPU_ID: u64 = 4;
+fn rseq_offset() -> Option<i64> {
     let symbol: *const i64;
     // SAFETY: the address of a symbol that may be missing.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!(
+            ".weak __rseq_offset",
+            "mov {at}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            at = out(reg) symbol,
+            options(pure, readonly, nostack)
+        );
+        #[cfg(target_arch = "aarch64")]
         asm!(
             ".weak __rseq_offset",
             "adrp {at}, :got:__rseq_offset",
@@ -65,14 +56,44 @@ pub fn cpu() -> u16 {
             at = out(reg) symbol,
             options(pure, readonly, nostack)
         );
+        (!symbol.is_null()).then(|| symbol.read())
     }
-    if symbol.is_null() {
-        return 0;
+}
+
+/// The CPU the thread is on.
+#[inline(always)]
+pub fn cpu() -> u16 {
+    const CPU_ID: i64 = 4;
+    if let Some(offset) = rseq_offset()
+        && offset != 0
+    {
+        let area = crate::tls::pointer().wrapping_add_signed(offset + CPU_ID);
+        // SAFETY: in the thread's memory, as the C library says. Negative when the kernel does not
+        // know rseq.
+        let cpu = unsafe { (area as *const i32).read_volatile() };
+        if cpu >= 0 {
+            return cpu as u16;
+        }
     }
-    // SAFETY: the C library exports it for this.
+    cpu_without_rseq()
+}
+
+/// The kernel keeps it in the limit of a segment, for the vDSO's `getcpu`.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn cpu_without_rseq() -> u16 {
+    const CPU_NODE_SEGMENT: u32 = 0x7b;
+    let limit: u32;
+    // SAFETY: reads a segment limit.
     unsafe {
-        let area = crate::tls::pointer().wrapping_add_signed(*symbol);
-        let cpu = ((area + CPU_ID) as *const i32).read_volatile();
-        cpu.max(0) as u16
+        asm!("lsl {limit:e}, {segment:e}", limit = out(reg) limit,
+            segment = in(reg) CPU_NODE_SEGMENT, options(pure, nomem, nostack));
     }
+    (limit & 0xfff) as u16
+}
+
+/// Nobody says.
+#[cfg(target_arch = "aarch64")]
+fn cpu_without_rseq() -> u16 {
+    0
 }

@@ -104,8 +104,7 @@ impl Module {
             // SAFETY: inside the dynamic segment of a loaded module.
             let [tag, value] = unsafe { entry.read() };
             // Some linkers have made addresses of the offsets, some (and the vDSO) have not.
-            let address =
-                if value < self.base { self.base.wrapping_add(value) } else { value };
+            let address = if value < self.base { self.base.wrapping_add(value) } else { value };
             match tag {
                 0 => break,
                 4 => found.hash = address,

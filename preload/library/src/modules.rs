@@ -116,7 +116,7 @@ pub fn generation() -> u32 {
 
 /// Something may have been unloaded, and something else loaded in its place.
 pub fn forget_unloaded() {
-    // What is still there is kept when `/proc` is read next; until then nothing is known.
+    // Nothing is known until `/proc` is read next.
     for entry in &TABLE[..used()] {
         if entry.words[1].load(Ordering::Relaxed) != 0 {
             lock_and(|| entry.set(NOTHING));
@@ -156,7 +156,9 @@ fn lock_and(change: impl FnOnce()) -> bool {
 
 fn lookup(pc: u64) -> Option<(&'static Entry, Code)> {
     TABLE[..used()].iter().find_map(|entry| {
-        if pc < entry.words[0].load(Ordering::Relaxed) || pc >= entry.words[1].load(Ordering::Relaxed) {
+        if pc < entry.words[0].load(Ordering::Relaxed)
+            || pc >= entry.words[1].load(Ordering::Relaxed)
+        {
             return None;
         }
         let code = entry.copy()?;
@@ -215,11 +217,15 @@ fn read(buffer: &mut [u8; maps::BUFFER_BYTES]) -> bool {
     let mut image = (0, 0, 0);
     let is_whole = maps::for_each(buffer, &mut |mapping| {
         let device = u64::from(mapping.device);
-        if mapping.offset == 0 && mapping.readable && (mapping.inode != 0 || mapping.name == b"[vdso]") {
+        if mapping.offset == 0
+            && mapping.readable
+            && (mapping.inode != 0 || mapping.name == b"[vdso]")
+        {
             image = (mapping.inode, device, mapping.start);
         }
         if mapping.executable && mapping.name != b"[vsyscall]" {
-            let base = if image.0 == mapping.inode && image.1 == device && !mapping.name.is_empty() {
+            let base = if image.0 == mapping.inode && image.1 == device && !mapping.name.is_empty()
+            {
                 image.2
             } else {
                 0
@@ -275,7 +281,8 @@ const SEGMENTS_MAX: usize = 24;
 /// The program headers of the ELF image at `base`, and what to add to their addresses.
 fn segments(base: u64, into: &mut [Segment; SEGMENTS_MAX]) -> Option<(&[Segment], u64)> {
     let mut header = [0u8; 64];
-    let is_elf = sys::read_memory_exact(base, &mut header) && header.starts_with(b"\x7fELF\x02\x01");
+    let is_elf =
+        sys::read_memory_exact(base, &mut header) && header.starts_with(b"\x7fELF\x02\x01");
     if !is_elf || header[54] as usize != size_of::<Segment>() {
         return None;
     }
@@ -313,7 +320,8 @@ impl Code {
         let end_of = |address: u64| {
             segments.iter().find_map(|segment| {
                 let load = bias.wrapping_add(segment.address);
-                let is_in = segment.kind == PT_LOAD && address.wrapping_sub(load) < segment.file_bytes;
+                let is_in =
+                    segment.kind == PT_LOAD && address.wrapping_sub(load) < segment.file_bytes;
                 is_in.then(|| load.wrapping_add(segment.file_bytes))
             })
         };
@@ -442,13 +450,8 @@ fn write(writer: &mut Writer, mapping: &Mapping, build_id: &[u8]) -> bool {
     // SAFETY: the room was reserved, and is filled up to its size.
     unsafe {
         writer.header(at, KIND_MAPPING, size, MAPPING_BYTES);
-        let fields = [
-            mapping.start,
-            mapping.end,
-            mapping.offset,
-            mapping.inode,
-            u64::from(mapping.device),
-        ];
+        let fields =
+            [mapping.start, mapping.end, mapping.offset, mapping.inode, u64::from(mapping.device)];
         at.add(24).cast::<[u64; 5]>().write(fields);
         let end = at.add(size);
         let mut at = at.add(MAPPING_BYTES);

@@ -20,7 +20,7 @@ use crate::layout::{
 };
 use crate::ring::{self, NoRoom};
 use crate::rules::Lookup;
-use crate::stack::{self, Caller};
+use crate::stack::{self, Caller, Memos};
 use crate::thread::{self, Local};
 use crate::tls::Thread;
 use crate::{clock, modules, process, seen, sys};
@@ -206,12 +206,13 @@ pub unsafe fn allocation(thread: *mut Thread, allocation: Allocation, caller: Ca
     // SAFETY: by contract.
     unsafe {
         let Some(control) = ready(thread, ALLOCATION) else { return };
-        let Allocation { operation, address, size_bytes, .. } = allocation;
+        let Allocation { address, size_bytes, .. } = allocation;
         let mut one_in = control.one_in.max(1);
         if address == 0 {
             one_in = 1;
-            // The second try of a `new` whose failure was recorded already.
-            if (*thread).retries != 0 && operation != Operation::New {
+            // The second try of a `new` whose failure was recorded already: by another `new`, or by
+            // the C library.
+            if (*thread).retries != 0 {
                 (*thread).retries = 0;
                 return;
             }
@@ -236,18 +237,28 @@ fn write_allocation(mut writer: Writer, allocation: Allocation, one_in: u32, cal
     let ts_ns = writer.ts_ns;
     let local = writer.local;
     // SAFETY: the thread's own; the writer does not touch what is borrowed here.
-    let (frames, buffer, walked) = unsafe {
-        let buffer = &raw mut (*local).buffer;
-        let frames = &mut (*local).frames;
-        let lookup = Lookup::new(ts_ns, buffer);
-        let walked = stack::walk(caller, (*local).bounds, &mut (*local).window, frames, depth_max, lookup);
-        (&frames[..walked.count], buffer, walked)
+    let (memos, buffer) = unsafe { (&mut (*local).memos, &raw mut (*local).buffer) };
+    let lookup = Lookup::new(ts_ns, buffer);
+    let walk = |memos: &mut Memos| {
+        // SAFETY: as above.
+        let (bounds, window, frames) =
+            unsafe { ((*local).bounds, &mut (*local).window, &mut (*local).frames) };
+        let walked = stack::walk(caller, bounds, window, memos, frames, depth_max, lookup);
+        (walked, &frames[..walked.count])
+    };
+    // Without the frames, if the stack is known.
+    let (mut walked, mut frames) = match memos.recall(caller, lookup.generation) {
+        Some(walked) => (walked, &[][..]),
+        None => walk(memos),
     };
     loop {
         let epoch = writer.epoch;
         let key = walked.id ^ layout::mix(u64::from(epoch));
         let (mut stack_bytes, mut is_whole) = (0, true);
         if !seen::has(key) {
+            if frames.is_empty() {
+                (walked, frames) = walk(memos);
+            }
             // SAFETY: the walk is over.
             is_whole = unsafe { modules::announce(&mut writer, frames, buffer) };
             stack_bytes = stack_record_bytes(walked.count);
@@ -290,12 +301,7 @@ fn stack_record_bytes(frames: usize) -> usize {
 /// # Safety
 /// There is room for it at `at`.
 #[cold]
-unsafe fn write_stack(
-    writer: &mut Writer,
-    at: *mut u8,
-    walked: &stack::Walked,
-    frames: &[u64],
-) {
+unsafe fn write_stack(writer: &mut Writer, at: *mut u8, walked: &stack::Walked, frames: &[u64]) {
     let size = stack_record_bytes(frames.len());
     debug_assert!(frames.len() <= DEPTH_MAX);
     // SAFETY: by contract.
@@ -350,12 +356,7 @@ pub unsafe fn deallocation(
 /// # Safety
 /// `thread` is the calling thread's; `since_ns` is of [`start`] before the call.
 #[inline]
-pub unsafe fn reallocation(
-    thread: *mut Thread,
-    made: Allocation,
-    since_ns: u64,
-    caller: Caller,
-) {
+pub unsafe fn reallocation(thread: *mut Thread, made: Allocation, since_ns: u64, caller: Caller) {
     let Allocation { operation, address, old_address, size_bytes } = made;
     // SAFETY: by contract.
     unsafe {

@@ -97,7 +97,8 @@ impl Ring {
             }
         }
         // Only in the first round: from then on all of it is there.
-        if self.backed < self.bytes && !self.back((position + skipped + bytes as u64).min(self.bytes))
+        if self.backed < self.bytes
+            && !self.back((position + skipped + bytes as u64).min(self.bytes))
         {
             return Err(NoRoom::NoMemory);
         }
@@ -191,7 +192,10 @@ pub unsafe fn write_header(
     let words = [
         ts_ns,
         u64::from(tid) | u64::from(pid) << 32,
-        u64::from(kind) | (size as u64 & 0xffff) << 16 | u64::from(fixed) << 32 | u64::from(cpu) << 48,
+        u64::from(kind)
+            | (size as u64 & 0xffff) << 16
+            | u64::from(fixed) << 32
+            | u64::from(cpu) << 48,
     ];
     // SAFETY: by contract; room is aligned to 8 bytes.
     unsafe { at.cast::<[u64; 3]>().write(words) };

@@ -113,16 +113,83 @@ pub struct Walked {
     pub id: u64,
 }
 
+/// Words that a walk may read for it to be remembered.
+const READS_MAX: usize = 44;
+/// Walks that a thread remembers.
+const MEMOS: usize = 32;
+
+/// A walk, with every word that it read: as long as these are what they were, and so are the
+/// registers and the rules, the same walk comes to the same end.
+#[repr(C)]
+struct Memo {
+    sp: u64,
+    fp: u64,
+    pc: u64,
+    id: u64,
+    generation: u32,
+    flags: u32,
+    count: u32,
+    reads: u32,
+    read: [(u64, u64); READS_MAX],
+}
+
+/// The last walks of a thread. Programs call from the same places again and again.
+#[repr(C)]
+pub struct Memos([Memo; MEMOS]);
+
+impl Memos {
+    /// Forgets all, as for another thread.
+    pub fn clear(&mut self) {
+        for memo in &mut self.0 {
+            memo.count = 0;
+        }
+    }
+
+    #[inline(always)]
+    fn of(&mut self, caller: Caller) -> &mut Memo {
+        let mixed = (caller.pc ^ (caller.sp >> 4)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &mut self.0[(mixed >> 59) as usize % MEMOS]
+    }
+
+    /// The walk from `caller`, if it would go as it did before.
+    #[inline(always)]
+    pub fn recall(&mut self, caller: Caller, generation: u32) -> Option<Walked> {
+        let memo = self.of(caller);
+        if (memo.sp, memo.fp, memo.pc) != (caller.sp, caller.fp, caller.pc)
+            || memo.generation != generation
+            || memo.count == 0
+        {
+            return None;
+        }
+        let reads = &memo.read[..(memo.reads as usize).min(READS_MAX)];
+        let changed = reads.iter().fold(0, |changed, (address, value)| {
+            // SAFETY: read before, between the same stack pointer and the end of the thread's own
+            // stack.
+            changed | (unsafe { (*address as *const u64).read_volatile() } ^ value)
+        });
+        (changed == 0).then(|| Walked {
+            count: memo.count as usize,
+            flags: memo.flags,
+            id: memo.id,
+        })
+    }
+}
+
 /// Walks from `caller` outwards. `frames` gets return addresses only.
 #[inline]
 pub fn walk(
     caller: Caller,
     bounds: Bounds,
     window: &mut Window,
+    memos: &mut Memos,
     frames: &mut [u64; DEPTH_MAX],
     depth_max: usize,
     lookup: rules::Lookup,
 ) -> Walked {
+    let memo = memos.of(caller);
+    memo.count = 0;
+    let reads = core::cell::Cell::new(0usize);
+    let memo = core::cell::UnsafeCell::new(memo);
     let lowest = caller.sp;
     let is_own = bounds.has(lowest);
     window.clear();
@@ -130,8 +197,17 @@ pub fn walk(
     let read = |address: u64| {
         if is_own && lowest <= address && address < bounds.high && address.is_multiple_of(8) {
             // SAFETY: between the stack pointer and the end of the thread's stack.
-            Some(unsafe { (address as *const u64).read_volatile() })
+            let value = unsafe { (address as *const u64).read_volatile() };
+            let at = reads.get();
+            reads.set(at + 1);
+            // SAFETY: nothing else uses the memo meanwhile.
+            if let Some(read) = unsafe { (*memo.get()).read.get_mut(at) } {
+                *read = (address, value);
+            }
+            Some(value)
         } else {
+            // What lies elsewhere may be gone the next time.
+            reads.set(usize::MAX / 2);
             // SAFETY: nothing else uses the window during a walk.
             unsafe { (*window.get()).read(address) }
         }
@@ -176,7 +252,15 @@ pub fn walk(
         }
         is_return = rule.kind != Kind::SIGNAL;
     }
-    Walked { count, flags, id: (hash ^ (hash >> 32)).max(1) }
+    let id = (hash ^ (hash >> 32)).max(1);
+    let memo = memo.into_inner();
+    if reads.get() <= READS_MAX && flags & STACK_TRUNCATED == 0 {
+        let Caller { sp, fp, pc } = caller;
+        (memo.sp, memo.fp, memo.pc, memo.id) = (sp, fp, pc, id);
+        (memo.generation, memo.flags) = (lookup.generation, flags);
+        (memo.count, memo.reads) = (count as u32, reads.get() as u32);
+    }
+    Walked { count, flags, id }
 }
 
 /// Where no rule tells: as if the function kept a frame pointer. On aarch64 all do.
@@ -195,4 +279,3 @@ fn follow_frame_pointer(registers: Registers, read: impl Fn(u64) -> Option<u64>)
         _ => Step::Stuck,
     }
 }
-

@@ -174,9 +174,8 @@ impl File {
         const MAP_SHARED: usize = 1;
         let protection = if writable { PROT_READ | PROT_WRITE } else { PROT_READ };
         // SAFETY: a new mapping hurts nobody.
-        let at = unsafe {
-            call(number::MMAP, [0, bytes, protection, MAP_SHARED, self.0 as usize, 0])?
-        };
+        let at =
+            unsafe { call(number::MMAP, [0, bytes, protection, MAP_SHARED, self.0 as usize, 0])? };
         Ok(at as *mut u8)
     }
 }
@@ -213,8 +212,7 @@ pub unsafe fn advise(at: *mut u8, bytes: usize, advice: usize) -> Result<(), Err
 
 /// Reads the link at `path`.
 pub fn read_link<'a>(path: &Path, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
-    let args =
-        [AT_FDCWD, path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0];
+    let args = [AT_FDCWD, path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0];
     // SAFETY: the path ends with a NUL, the buffer is ours.
     let length = unsafe { call(number::READLINKAT, args)? };
     Ok(&buffer[..length])
@@ -265,9 +263,8 @@ pub fn file_size_limit() -> u64 {
     const RLIMIT_FSIZE: usize = 1;
     let mut limit = [u64::MAX; 2];
     // SAFETY: the kernel writes two words.
-    let asked = unsafe {
-        call(number::PRLIMIT64, [0, RLIMIT_FSIZE, 0, limit.as_mut_ptr() as usize, 0, 0])
-    };
+    let asked =
+        unsafe { call(number::PRLIMIT64, [0, RLIMIT_FSIZE, 0, limit.as_mut_ptr() as usize, 0, 0]) };
     asked.map_or(u64::MAX, |_| limit[0])
 }
 
@@ -276,9 +273,7 @@ pub fn random() -> u64 {
     const GRND_NONBLOCK: usize = 1;
     let mut word = 0u64;
     // SAFETY: the kernel writes one word.
-    let _ = unsafe {
-        call(number::GETRANDOM, [&raw mut word as usize, 8, GRND_NONBLOCK, 0, 0, 0])
-    };
+    let _ = unsafe { call(number::GETRANDOM, [&raw mut word as usize, 8, GRND_NONBLOCK, 0, 0, 0]) };
     word
 }
 

@@ -3,9 +3,9 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::layout::{DEPTH_MAX, HEADER_BYTES, RING_BYTES_MIN, RINGS_MAX, RING_PREFIX};
+use crate::layout::{DEPTH_MAX, HEADER_BYTES, RING_BYTES_MIN, RING_PREFIX, RINGS_MAX};
 use crate::ring::{Ring, STEP_BYTES};
-use crate::stack::{Bounds, Window};
+use crate::stack::{Bounds, Memos, Window};
 use crate::tls::{self, Thread};
 use crate::{maps, process, sys};
 
@@ -22,6 +22,7 @@ pub struct Local {
     pub bounds: Bounds,
     /// Copies of other stacks.
     pub window: Window,
+    pub memos: Memos,
     pub frames: [u64; DEPTH_MAX],
     pub buffer: [u8; maps::BUFFER_BYTES],
 }
@@ -78,7 +79,13 @@ pub unsafe fn attach(thread: *mut Thread, incarnation: u32) -> bool {
     // SAFETY: by contract.
     let thread = unsafe { &mut *thread };
     if thread.incarnation != incarnation {
-        *thread = Thread { local: core::ptr::null_mut(), incarnation, failures: 0, writing: 0, ..*thread };
+        *thread = Thread {
+            local: core::ptr::null_mut(),
+            incarnation,
+            failures: 0,
+            writing: 0,
+            ..*thread
+        };
     } else {
         // A thread that got none asks again, but more and more seldom.
         thread.failures = thread.failures.wrapping_add(1);
@@ -95,6 +102,7 @@ pub unsafe fn attach(thread: *mut Thread, incarnation: u32) -> bool {
         let is_main = (*local).ids.pid == (*local).ids.tid;
         (*local).bounds = Bounds::own(is_main, tls::pointer(), &mut (*local).buffer);
         (*local).window.clear();
+        (*local).memos.clear();
     }
     thread.local = local;
     true
