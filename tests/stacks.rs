@@ -24,10 +24,9 @@ fn trace(path: &Path) {
     };
     let kernel = frame(json!("do_work"), "[kernel]", 0x7fff_ffff_ff00, Value::Null, false);
     let unnamed = frame(Value::Null, "/lib/lib.so", 0x20, Value::Null, false);
-    let stack = |id: i64, frames: Vec<Value>, folded: &str| {
-        json!({"stack_id": id, "pid": null, "frames": frames, "folded": folded, "truncated": false})
-    };
-    let run = || vec![app("leaf", 16, 4, true), app("run", 16, 9, false), app("main", 32, 20, false)];
+    let stack = |id: i64, frames: Vec<Value>, folded: &str| json!({"stack_id": id, "pid": null, "frames": frames, "folded": folded, "truncated": false});
+    let run =
+        || vec![app("leaf", 16, 4, true), app("run", 16, 9, false), app("main", 32, 20, false)];
     let stacks = [
         stack(1, run(), "main;run;leaf"),
         stack(2, [vec![kernel], run()].concat(), "main;run;leaf;do_work"),
@@ -49,9 +48,11 @@ fn trace(path: &Path) {
         sample(6, "app", Value::Null),
     ];
     synthetic::segment(path, "cpu_samples", 1, &samples);
-    let off = json!({"ts": ts(1), "pid": 7, "upid": 7, "comm": "app", "stack_id": 2, "duration_ns": 500});
+    let off =
+        json!({"ts": ts(1), "pid": 7, "upid": 7, "comm": "app", "stack_id": 2, "duration_ns": 500});
     synthetic::segment(path, "offcpu", 1, &[off]);
-    let fault = json!({"ts": ts(1), "pid": 7, "upid": 7, "comm": "app", "stack_id": 1, "fault": "minor"});
+    let fault =
+        json!({"ts": ts(1), "pid": 7, "upid": 7, "comm": "app", "stack_id": 1, "fault": "minor"});
     synthetic::segment(path, "page_faults", 1, &[fault]);
     let call = |n: u32, upid: u32, operation: &str, address: Value, old: Value, size: u32| {
         json!({"ts": ts(n), "pid": upid, "upid": upid, "comm": "app", "operation": operation,
@@ -104,9 +105,18 @@ app;main;run;leaf;do_work 2
 b:c;evil: \\x1b[31m 1
 ";
     check(&[], samples);
-    check(&["--weight", "samples", "--where", "comm = 'app' AND stack_id = 1"], "app;main;run;leaf 1\n");
-    check(&["--weight", "cpu-time", "--where", "tid = 70"], "app;main;run;leaf;do_work 1000\nb:c;evil: \\x1b[31m 1000\n");
-    check(&["--no-kernel", "--where", "comm = 'app'"], "app;main;lib.so+0x20 1\napp;main;run;leaf 3\n");
+    check(
+        &["--weight", "samples", "--where", "comm = 'app' AND stack_id = 1"],
+        "app;main;run;leaf 1\n",
+    );
+    check(
+        &["--weight", "cpu-time", "--where", "tid = 70"],
+        "app;main;run;leaf;do_work 1000\nb:c;evil: \\x1b[31m 1000\n",
+    );
+    check(
+        &["--no-kernel", "--where", "comm = 'app'"],
+        "app;main;lib.so+0x20 1\napp;main;run;leaf 3\n",
+    );
     check(&["--weight", "offcpu-time"], "app;main;run;leaf;do_work 500\n");
     check(&["--weight", "faults"], "app;main;run;leaf 1\n");
     check(&["--weight", "allocations"], "app;main;lib.so+0x20 1\napp;main;run;leaf 8\n");
@@ -134,7 +144,10 @@ fn what_is_left_out_is_told() {
         ebrec(other.path(), &["export", "--to", "pprof", "--weight", weight, "-o", "x"]).error()
     };
     assert_eq!(error("samples"), "the trace has no stacks: record with `ebrec record -s cpu`");
-    assert_eq!(error("leaks"), "the trace has no stacks: record with `ebrec record -s allocations`");
+    assert_eq!(
+        error("leaks"),
+        "the trace has no stacks: record with `ebrec record -s allocations`"
+    );
     assert!(!other.path().join("x").exists());
 }
 
@@ -246,7 +259,10 @@ unnamed  frames  module       why
     assert_eq!(error, "--debug-dir: absent is not a folder");
     let other = tempfile::tempdir().unwrap();
     synthetic::small(&other.path().join("trace"));
-    assert_eq!(ebrec(other.path(), &["symbolize"]).ok(), "Nothing to name: the trace has no stacks.\n");
+    assert_eq!(
+        ebrec(other.path(), &["symbolize"]).ok(),
+        "Nothing to name: the trace has no stacks.\n"
+    );
     let empty = tempfile::tempdir().unwrap();
     assert!(ebrec(empty.path(), &["symbolize"]).error().contains("there is no trace"));
 }

@@ -102,7 +102,10 @@ fn options(args: &Args) -> Result<Options> {
 }
 
 /// Perf maps that the user gives, and those of processes that may still run.
-fn perf_maps(dirs: &[PathBuf], same_boot: bool) -> Arc<dyn Fn(u32) -> Option<PathBuf> + Send + Sync> {
+fn perf_maps(
+    dirs: &[PathBuf],
+    same_boot: bool,
+) -> Arc<dyn Fn(u32) -> Option<PathBuf> + Send + Sync> {
     let mut dirs = dirs.to_vec();
     if same_boot {
         dirs.push("/tmp".into());
@@ -129,8 +132,12 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
     }
     // The sort is stable: equal ones stay in the order of their names.
     without.sort_by_key(|(_, module)| std::cmp::Reverse(module.frames - module.named));
-    let columns =
-        [Column::number("unnamed"), Column::number("frames"), Column::text("module"), Column::text("why")];
+    let columns = [
+        Column::number("unnamed"),
+        Column::number("frames"),
+        Column::text("module"),
+        Column::text("why"),
+    ];
     let row = |((name, id), module): &(&(String, Option<String>), &Module)| {
         let (unnamed, frames) = (module.frames - module.named, module.frames);
         let why = why(&module.outcome, id.as_deref());

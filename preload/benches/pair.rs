@@ -62,8 +62,11 @@ fn main() {
     }
 }
 
+/// Runs the program with what is done to its command; nanoseconds of a pair.
+type Run<'a> = &'a dyn Fn(&dyn Fn(&mut Command)) -> f64;
+
 /// The time under the library, with its rings drained meanwhile, and the events lost.
-fn recorded(run: &dyn Fn(&dyn Fn(&mut Command)) -> f64) -> (f64, u64) {
+fn recorded(run: Run) -> (f64, u64) {
     let settings = Settings { on_full: OnFull::Wait, ring_bytes: 4 << 20, ..Settings::default() };
     let mut collector = Collector::create(&settings).expect("a place for the rings");
     let environment = collector.environment();

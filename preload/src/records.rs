@@ -22,7 +22,7 @@ pub(crate) fn first(bytes: &[u8], now_ns: u64) -> Option<Item> {
     let (ts_ns, tid) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?);
     let (kind, size, fixed) =
         (u16_at(bytes, 16)?, usize::from(u16_at(bytes, 18)?), u16_at(bytes, 20)?);
-    if size < RECORD_HEADER_BYTES || size > RECORD_BYTES_MAX || !size.is_multiple_of(8) {
+    if !(RECORD_HEADER_BYTES..=RECORD_BYTES_MAX).contains(&size) || !size.is_multiple_of(8) {
         return None;
     }
     let record = bytes.get(..size)?;

@@ -253,7 +253,7 @@ impl Recorded {
     }
 
     /// Whether an allocation was called for by the test program itself.
-    pub fn from_file(&self, name: &str) -> impl Fn(&Event) -> bool {
+    pub fn of_file(&self, name: &str) -> impl Fn(&Event) -> bool {
         let own: std::collections::HashSet<(u32, u64)> = self
             .stacks()
             .iter()

@@ -16,7 +16,7 @@ fn all_operators_are_recorded_once_and_exceptions_pass() {
         recorded.assert_ok();
         recorded.assert_counts();
         assert_eq!(recorded.told("caught"), 25);
-        let own = recorded.from_file("/operators");
+        let own = recorded.of_file("/operators");
         let (mut news, mut failed, mut deletes) = (0, 0, 0);
         for event in recorded.events.iter().filter(|event| own(event)) {
             match event {

@@ -26,7 +26,7 @@ fn run(mode: &str) -> Option<Recorded> {
 
 /// Calls by operation, as the program counts them and as they were recorded.
 fn assert_operations(recorded: &Recorded) {
-    let own = recorded.from_file("/truth");
+    let own = recorded.of_file("/truth");
     let mut counts = BTreeMap::new();
     for event in recorded.events.iter().filter(|event| own(event)) {
         if let Event::Allocation { op, .. } = event {
@@ -42,7 +42,7 @@ fn assert_operations(recorded: &Recorded) {
 /// All that the program says of itself is in the records.
 fn assert_truth(recorded: &Recorded) {
     assert_operations(recorded);
-    let replay = recorded.replay(recorded.from_file("/truth"));
+    let replay = recorded.replay(recorded.of_file("/truth"));
     assert_eq!(replay.clashes, 0);
     assert_eq!(replay.failed as u64, recorded.told("failed"));
     assert_eq!(replay.live.len() as u64, recorded.told("pieces"));
@@ -66,7 +66,7 @@ fn leaks_are_found_at_the_functions_that_leaked() {
     let functions = program.functions();
     let stacks = recorded.stacks();
     let mut leaks: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    for ((pid, _), (size, stack)) in recorded.replay(recorded.from_file("/truth")).live {
+    for ((pid, _), (size, stack)) in recorded.replay(recorded.of_file("/truth")).live {
         let (frames, flags) = stacks[&(pid, stack)];
         assert_eq!(flags, 0, "the stack is whole");
         let (_, offset) = recorded.locate(pid, frames[0] - 1).unwrap();
@@ -98,7 +98,7 @@ fn threads_leave_nothing_behind_in_a_replay() {
     for mode in ["storm", "exchange"] {
         let Some(recorded) = run(mode) else { return };
         recorded.assert_ok();
-        let replay = recorded.replay(recorded.from_file("/truth"));
+        let replay = recorded.replay(recorded.of_file("/truth"));
         assert_eq!(replay.clashes, 0, "{mode}");
         assert_eq!(replay.live.len(), 0, "{mode}: {:?}", replay.live);
     }
@@ -108,7 +108,7 @@ fn threads_leave_nothing_behind_in_a_replay() {
 fn thousands_of_threads_share_few_rings() {
     let Some(recorded) = run("churn") else { return };
     recorded.assert_ok();
-    let own = recorded.from_file("/truth");
+    let own = recorded.of_file("/truth");
     let mut tids = std::collections::HashSet::new();
     let mut count = 0;
     for event in recorded.events.iter().filter(|event| own(event)) {
@@ -126,7 +126,7 @@ fn thousands_of_threads_share_few_rings() {
 fn children_have_records_of_their_own() {
     let Some(recorded) = run("fork") else { return };
     recorded.assert_ok();
-    let replay = recorded.replay(recorded.from_file("/truth"));
+    let replay = recorded.replay(recorded.of_file("/truth"));
     let mut leaks: BTreeMap<u32, u64> = BTreeMap::new();
     for ((pid, _), (size, _)) in &replay.live {
         *leaks.entry(*pid).or_default() += size;
@@ -142,7 +142,7 @@ fn exec_begins_anew() {
     let Some(recorded) = run("exec") else { return };
     recorded.assert_ok();
     assert_eq!(recorded.processes, [recorded.pid]);
-    let own = recorded.from_file("/truth");
+    let own = recorded.of_file("/truth");
     let leaks = recorded
         .events
         .iter()
@@ -171,7 +171,7 @@ fn signals_do_no_harm() {
 fn deep_stacks_are_cut() {
     let Some(recorded) = run("recurse") else { return };
     recorded.assert_ok();
-    let own = recorded.from_file("/truth");
+    let own = recorded.of_file("/truth");
     let stacks = recorded.stacks();
     let mut deep = 0;
     for event in recorded.events.iter().filter(|event| own(event)) {
@@ -232,7 +232,7 @@ fn a_killed_program_leaves_whole_records() {
     assert_eq!(recorded.status.signal(), Some(libc::SIGKILL));
     recorded.assert_counts();
     assert_eq!(recorded.lost(), 0);
-    let replay = recorded.replay(recorded.from_file("/truth"));
+    let replay = recorded.replay(recorded.of_file("/truth"));
     assert!(recorded.events.len() > 1000);
     assert!(replay.live.len() <= 1 && replay.clashes == 0);
 }
@@ -249,7 +249,7 @@ fn sampling_keeps_pairs_whole() {
             assert!(*address == 0 || preload::layout::is_sampled(*address, 12345, 7));
         }
     }
-    let replay = recorded.replay(recorded.from_file("/truth"));
+    let replay = recorded.replay(recorded.of_file("/truth"));
     assert_eq!((replay.live.len(), replay.clashes), (0, 0));
     // 160,000 turns, of which four in seven or so get memory.
     let share = recorded.counters[0].emitted;
@@ -262,7 +262,7 @@ fn small_memory_is_left_out() {
     let settings = Settings { size_min: 1000, ..exact() };
     let recorded = record(&settings, program.command().arg("all"));
     recorded.assert_ok();
-    let replay = recorded.replay(recorded.from_file("/truth"));
+    let replay = recorded.replay(recorded.of_file("/truth"));
     // The leaks of 770 bytes are too small.
     assert_eq!((replay.live.len(), replay.bytes, replay.clashes), (3, 3 * 1234, 0));
 }
@@ -324,7 +324,7 @@ fn the_segment_announces_everything_again() {
         });
     recorded.assert_ok();
     assert!(segment > 0);
-    let own = recorded.from_file("/truth");
+    let own = recorded.of_file("/truth");
     let is_own_mapping = |event: &&Event| matches!(event, Event::Mapping { file, build_id_bytes: 20, .. } if file.ends_with("/truth"));
     assert!(recorded.events.iter().filter(is_own_mapping).count() > 1);
     assert_eq!(recorded.replay(own).live.len(), 0);

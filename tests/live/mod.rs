@@ -1,6 +1,7 @@
 //! Recordings on the kernel these tests run on, each of processes of its own. They need the right to
 //! load eBPF programs, and are skipped without.
 
+mod allocations;
 mod calls;
 mod command;
 mod counts;
@@ -9,6 +10,8 @@ mod frames;
 mod growing;
 mod lab;
 mod overflow;
+mod programs;
 mod refusals;
 mod scope;
 mod segments;
+mod stacks;

@@ -1,5 +1,6 @@
 // One thread sleeps 10 ms a hundred times; another waits 20 times for a lock that main holds.
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 #define APART __attribute__((noinline))
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -38,6 +39,7 @@ static void *waiter(void *unused)
 int main(void)
 {
 	pthread_t first, second;
+	printf("%p\n", (void *)&lock);
 	pthread_create(&first, 0, sleeper, 0);
 	for (int i = 0; i < 20; i++) {
 		pthread_mutex_lock(&lock);

@@ -62,10 +62,13 @@ impl Profile {
             profile.notes.push(format!("{without} of {rows} events have no stack: left out"));
         }
         profile.read_stacks(session)?;
-        let missing = profile.samples.keys().filter(|owner| !profile.stacks.contains_key(&key(owner)));
+        let missing =
+            profile.samples.keys().filter(|owner| !profile.stacks.contains_key(&key(owner)));
         let missing = missing.count();
         if missing > 0 {
-            profile.notes.push(format!("{missing} stacks are not in the trace: shown as [unknown]"));
+            profile
+                .notes
+                .push(format!("{missing} stacks are not in the trace: shown as [unknown]"));
         }
         profile.note_names();
         Ok(profile)
@@ -111,7 +114,8 @@ impl Profile {
         without: &mut i64,
     ) -> Result<()> {
         let column = |name: &str| batch.column_by_name(name).context("a column is missing");
-        let (hosts, comms) = (column("host")?.as_string::<i32>(), column("comm")?.as_string::<i32>());
+        let (hosts, comms) =
+            (column("host")?.as_string::<i32>(), column("comm")?.as_string::<i32>());
         let number = |name: &str| Ok::<_, anyhow::Error>(column(name)?.as_primitive::<Int64Type>());
         let (ids, weights, counts) = (number("stack_id")?, number("weight")?, number("events")?);
         let (pids, tids) = (batch.column_by_name("pid"), batch.column_by_name("tid"));
@@ -139,9 +143,8 @@ impl Profile {
     fn why_empty(&self, session: &Session, weight: Weight, rows: i64) -> Result<String> {
         let source = weight.source();
         let table = analyzer::weight(weight.name()).map(|weight| weight.table).unwrap_or_default();
-        let has_files = |table: &str| {
-            session.traces().iter().any(|trace| !trace.files(table).is_empty())
-        };
+        let has_files =
+            |table: &str| session.traces().iter().any(|trace| !trace.files(table).is_empty());
         Ok(if !has_files("stacks") {
             format!("the trace has no stacks: record with `ebrec record -s {source}`")
         } else if !has_files(&table) {
@@ -160,7 +163,8 @@ impl Profile {
             let unreadable = || format!("cannot read {}", path.display());
             for batch in reader(path).with_context(unreadable)? {
                 let batch = batch.with_context(unreadable)?;
-                let hosts = batch.column_by_name("host").and_then(|hosts| hosts.as_string_opt::<i32>());
+                let hosts =
+                    batch.column_by_name("host").and_then(|hosts| hosts.as_string_opt::<i32>());
                 let rows = hosts.zip(from_batch(&batch)).with_context(unreadable)?;
                 for (host, stack) in rows.0.iter().zip(rows.1) {
                     let key = (host.unwrap_or_default().to_string(), stack.id);

@@ -25,6 +25,6 @@ pub fn insert(key: u64) {
 
 #[inline(always)]
 fn places(key: u64) -> &'static [AtomicU64] {
-    let first = key as usize % SLOTS & !(WAYS - 1);
+    let first = (key as usize % SLOTS) & !(WAYS - 1);
     &SEEN[first..first + WAYS]
 }

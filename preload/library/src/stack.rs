@@ -167,7 +167,7 @@ impl Memos {
             // stack.
             changed | (unsafe { (*address as *const u64).read_volatile() } ^ value)
         });
-        (changed == 0).then(|| Walked {
+        (changed == 0).then_some(Walked {
             count: memo.count as usize,
             flags: memo.flags,
             id: memo.id,

@@ -137,7 +137,11 @@ pub fn symbols(program: &Path) -> Vec<(u64, u64, String)> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [address, size, kind, name] = words.try_into().ok()?;
         let number = |text| u64::from_str_radix(text, 16).ok();
-        matches!(kind, "t" | "T" | "W" | "w").then_some((number(address)?, number(size)?, name.into()))
+        matches!(kind, "t" | "T" | "W" | "w").then_some((
+            number(address)?,
+            number(size)?,
+            name.into(),
+        ))
     };
     list.lines().filter_map(symbol).collect()
 }

@@ -220,7 +220,8 @@ fn debug_information_that_unpacks_without_end_is_left_alone() {
 
 #[test]
 fn a_worker_that_cannot_be_started_is_an_error() {
-    let trace = crate::trace::Trace::new(&crate::trace::stacks([crate::trace::frame("/a", None, 1)]));
+    let trace =
+        crate::trace::Trace::new(&crate::trace::stacks([crate::trace::frame("/a", None, 1)]));
     let worker = Some(vec!["/absent/ebrec".into()]);
     let options = Options { worker, ..Options::default() };
     let error = symbols::symbolize_segment(&trace.folder, 0, &options).expect_err("no worker");

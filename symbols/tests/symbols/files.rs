@@ -183,7 +183,8 @@ fn programs_without_debug_information_have_their_symbols() {
             offset_of(&program, start + size - 1)
         });
         let id = build_id(&program);
-        let names = || functions(&look_up(text(&program), Some(&id), &places, &Options::default()).0);
+        let names =
+            || functions(&look_up(text(&program), Some(&id), &places, &Options::default()).0);
         let expected = ["outer", "hidden", "main"].map(|name| Some(name.to_string()));
         assert_eq!(names(), expected, "{name}");
         run("strip", &[text(&program)]);
@@ -270,5 +271,9 @@ fn an_inlined_function_is_a_frame_of_its_own() {
     let lines: Vec<Option<u32>> = deepest.iter().map(|frame| frame.line).collect();
     assert_eq!((lines[1], lines[2]), (Some(9), Some(13)));
     assert!(deepest.iter().all(|frame| frame.offset == deepest[0].offset));
-    assert!(deepest.iter().all(|frame| frame.file.as_deref().is_some_and(|file| file.ends_with("program.c"))));
+    assert!(
+        deepest
+            .iter()
+            .all(|frame| frame.file.as_deref().is_some_and(|file| file.ends_with("program.c")))
+    );
 }

@@ -30,7 +30,8 @@ fn addr2line(program: &Path, addresses: &[u64]) -> Vec<Vec<Line>> {
             let (file, line) = place.rsplit_once(':').expect("a line");
             // Without a line, binutils gives the file of the symbol table.
             let line = line.parse().unwrap_or(0);
-            let file = if line == 0 && !file.contains('/') { "??".to_string() } else { normal(file) };
+            let file =
+                if line == 0 && !file.contains('/') { "??".to_string() } else { normal(file) };
             frames.push((demangled(function), file, line));
         }
         all.push(frames);

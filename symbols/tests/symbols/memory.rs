@@ -45,7 +45,8 @@ fn the_vdso_is_known_where_it_is_the_same() {
 fn memory_of_no_file_is_known_by_the_perf_map() {
     let dir = TempDir::new().expect("a folder");
     let map = dir.path().join("perf-7.map");
-    std::fs::write(&map, "10 8 young;\nnonsense\n1000 100 Lazy compile: ~f a.js:1\n").expect("a map");
+    std::fs::write(&map, "10 8 young;\nnonsense\n1000 100 Lazy compile: ~f a.js:1\n")
+        .expect("a map");
     let stack = |id, pid, offset| Stack {
         id,
         pid: Some(pid),
