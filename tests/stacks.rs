@@ -59,19 +59,25 @@ fn trace(path: &Path) {
             "address": address, "old_address": old, "size_bytes": size, "one_in": 1,
             "stack_id": if n % 2 == 0 { 1 } else { 3 }})
     };
+    let give_back = |n: u32, operation: &str, address: u32| {
+        json!({"ts": ts(n), "pid": 7, "upid": 7, "comm": "app", "operation": operation,
+            "address": address, "one_in": 1})
+    };
     let none = || Value::Null;
     let calls = [
         // Freed, by two processes at one address: the second one's is leaked.
         call(10, 7, "malloc", json!(100), none(), 1),
         call(12, 8, "malloc", json!(100), none(), 2),
-        call(13, 7, "free", json!(100), none(), 0),
+        give_back(13, "free", 100),
         // Grown twice, once where it was.
         call(20, 7, "malloc", json!(200), none(), 4),
         call(22, 7, "realloc", json!(200), json!(200), 8),
+        // Moved: what was there is given back first.
+        give_back(23, "realloc", 200),
         call(24, 7, "realloc", json!(300), json!(200), 16),
         // Used again after it was freed.
         call(30, 7, "new", json!(400), none(), 32),
-        call(31, 7, "delete", json!(400), none(), 0),
+        give_back(31, "delete", 400),
         call(33, 7, "calloc", json!(400), none(), 64),
         // No memory, and memory of the kernel.
         call(40, 7, "malloc", none(), none(), 128),

@@ -216,7 +216,10 @@ fn options(args: Args) -> anyhow::Result<Options> {
             salt: salt(),
             wait_when_full: args.on_full == OnFull::Wait,
         },
-        symbolize: matches!((args.symbols, args.encode), (When::Now, When::Now)),
+        symbolizer: match (args.symbols, args.encode) {
+            (When::Now, When::Now) => Some(crate::cmd::symbolize::worker()?),
+            _ => None,
+        },
         sources,
     })
 }

@@ -1,5 +1,6 @@
 //! `ebrec symbolize`: names for the stacks of a trace.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,13 +93,18 @@ pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
 }
 
 fn options(args: &Args) -> Result<Options> {
-    let own = std::env::current_exe().context("cannot find the program of ebrec")?;
     Ok(Options {
         debug_dirs: args.debug_dirs.clone(),
         inlines: !args.no_inlines,
-        worker: Some(vec![own.into(), "symbolize".into(), "--worker".into()]),
+        worker: Some(worker()?),
         ..Options::default()
     })
+}
+
+/// The command that reads symbols, in a process of its own.
+pub fn worker() -> Result<Vec<OsString>> {
+    let own = std::env::current_exe().context("cannot find the program of ebrec")?;
+    Ok(vec![own.into(), "symbolize".into(), "--worker".into()])
 }
 
 /// Perf maps that the user gives, and those of processes that may still run.

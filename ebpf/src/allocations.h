@@ -86,16 +86,17 @@ static __always_inline int call_begins(struct pt_regs *regs, __u32 operation, __
 	thread->in.inner_sp = 0;
 	thread->in.size = size;
 	thread->in.old = old;
+	thread->in.begin_ns = old ? bpf_ktime_get_ns() : 0;
 	thread->in.operation = operation;
 	thread->in.delegates = delegates;
 	return 0;
 }
 
-static __noinline int deallocation_emit(struct task_struct *task, struct thread *thread, __u64 address, __u32 operation)
+static __noinline int deallocation_emit(struct task_struct *task, struct thread *thread, __u64 address, __u32 operation,
+					__u64 ts_ns)
 {
 	if (!sampled(address))
 		return 0;
-	__u64 ts_ns = bpf_ktime_get_ns();
 	__u32 lane = lane_claim();
 	if (lane == LANE_NONE) {
 		emit_failed(EBREC_DEALLOCATION, LANE_NONE);
@@ -124,7 +125,7 @@ static __always_inline int freed(struct pt_regs *regs, __u32 operation)
 		return 0;
 	thread->freed = operation == EBREC_OP_DELETE ? address : 0;
 	thread->freed_sp = sp;
-	deallocation_emit(task, thread, address, operation);
+	deallocation_emit(task, thread, address, operation, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -143,10 +144,12 @@ static __always_inline int call_ends(struct task_struct *task, struct thread *th
 	/* What is not recorded may end something that was: it must not seem to live on. So does
 	 * realloc(old, 0). */
 	bool kept = size >= size_min && (!address || sampled(address));
-	if (old && (address ? !kept : !size)) {
-		deallocation_emit(task, thread, old, operation);
+	/* One that moved gave the old memory back, as a record of its own, of the time before: others may
+	 * have it by now. */
+	if (old && (address ? !kept || address != old : !size))
+		deallocation_emit(task, thread, old, operation, thread->in.begin_ns);
+	if (old && !address && !size)
 		return 0;
-	}
 	if (!kept)
 		return 0;
 	__u32 lane = lane_claim();

@@ -35,6 +35,7 @@ struct thread {
 		__u64 inner_sp; /* the same of what it called in turn, if that returns its result */
 		__u64 size, old;
 		__u32 operation;
+		__u64 begin_ns; /* of a realloc */
 		__u32 delegates; /* only what it calls has a probe at its return */
 	} in; /* the function of an allocator it is in */
 	__u64 freed, freed_sp; /* what operator delete gives back, and where it was called */

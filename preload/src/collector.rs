@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::control::{self, ControlFile, OnFull, Settings};
 use crate::error::Result;
 use crate::folder::Folder;
@@ -58,6 +59,7 @@ pub struct Collector {
     stored: [u64; 4],
     /// Lost events of rings that are gone.
     lost: [u64; 4],
+    clock: Clock,
     buffer: Vec<u8>,
 }
 
@@ -65,7 +67,9 @@ impl Collector {
     /// Makes the folder, with the library in it, and removes those of dead recorders.
     pub fn create(settings: &Settings) -> Result<Collector> {
         let folder = Folder::create()?;
-        let control = ControlFile::create(&folder.path().join(layout::CONTROL_NAME), settings)?;
+        let clock = Clock::new();
+        let path = folder.path().join(layout::CONTROL_NAME);
+        let control = ControlFile::create(&path, settings, clock.unit())?;
         folder.open()?;
         let known = [layout::CONTROL_NAME, layout::LIBRARY_NAME].map(OsString::from).into();
         Ok(Collector {
@@ -80,6 +84,7 @@ impl Collector {
             attached: BTreeSet::new(),
             stored: [0; 4],
             lost: [0; 4],
+            clock,
             buffer: Vec::new(),
         })
     }
@@ -114,7 +119,7 @@ impl Collector {
             self.find_ended();
         }
         self.scan();
-        let now_ns = control::now_ns();
+        self.clock.look();
         let mut passed = 0;
         let count = self.rings.len();
         let mut finished = Vec::new();
@@ -123,7 +128,7 @@ impl Collector {
             let ring = &mut self.rings[at];
             let budget = BUDGET_BYTES - passed;
             let (bytes, is_empty) =
-                ring.drain(budget, now_ns, &mut self.buffer, &mut self.stored, sink);
+                ring.drain(budget, &mut self.clock, &mut self.buffer, &mut self.stored, sink);
             passed += bytes;
             if ring.is_over && is_empty {
                 finished.push(at);

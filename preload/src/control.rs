@@ -84,7 +84,7 @@ unsafe impl Send for ControlFile {}
 unsafe impl Sync for ControlFile {}
 
 impl ControlFile {
-    pub fn create(path: &Path, settings: &Settings) -> Result<ControlFile> {
+    pub fn create(path: &Path, settings: &Settings, clock: u32) -> Result<ControlFile> {
         settings.check()?;
         let open = File::options().read(true).write(true).create_new(true).mode(0o644).open(path);
         let file = open.map_err(Error::io("create", path))?;
@@ -121,6 +121,7 @@ impl ControlFile {
             salt: settings.salt,
             one_in: settings.one_in,
             ring_bytes: settings.ring_bytes,
+            clock,
             heartbeat_ns: now_ns().into(),
             bell: AtomicU32::new(0),
             drained: AtomicU32::new(0),

@@ -22,7 +22,7 @@ pub const PROCESS_PREFIX: u8 = b'p';
 /// First word of all files.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"ebrecall");
 /// Raised with every change of this file: library and recorder come from the same build.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Deepest stack that can be asked for.
 pub const DEPTH_MAX: usize = 128;
@@ -84,6 +84,13 @@ pub const ON_FULL_DROP: u32 = 0;
 /// [`Control::on_full`]: the thread waits for room.
 pub const ON_FULL_WAIT: u32 = 1;
 
+/// [`Control::clock`]: times in rings are nanoseconds of `CLOCK_MONOTONIC`.
+pub const CLOCK_NANOSECONDS: u32 = 0;
+/// [`Control::clock`]: times in rings are ticks of the processor (x86-64: TSC), which the recorder
+/// makes nanoseconds of when it reads them. So there is one conversion for all threads and
+/// processes, and none in the programs.
+pub const CLOCK_TICKS: u32 = 1;
+
 /// What was called, as in `schema`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -135,6 +142,8 @@ pub struct Control {
     pub one_in: u32,
     /// Data bytes of a thread's ring, a power of two.
     pub ring_bytes: u32,
+    /// [`CLOCK_NANOSECONDS`] or [`CLOCK_TICKS`].
+    pub clock: u32,
     /// When the recorder last looked (`CLOCK_MONOTONIC`).
     pub heartbeat_ns: AtomicU64,
     /// Futex on which the recorder waits. A program cannot write here; it wakes only.

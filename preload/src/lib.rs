@@ -21,6 +21,7 @@
 //!   older than the recording, or got by a function that is not stood in for.
 //! - A stack or a mapping may be announced more than once in a segment.
 
+mod clock;
 mod collector;
 mod control;
 mod error;

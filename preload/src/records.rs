@@ -17,9 +17,9 @@ pub(crate) enum Item {
     Tenant(usize, u32),
 }
 
-/// What `bytes` begin with; `None` if it is nothing that the library writes. `now_ns` limits times.
-pub(crate) fn first(bytes: &[u8], now_ns: u64) -> Option<Item> {
-    let (ts_ns, tid) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?);
+/// What `bytes` begin with; `None` if it is nothing that the library writes. `latest` limits times.
+pub(crate) fn first(bytes: &[u8], latest: u64) -> Option<Item> {
+    let (stamp, tid) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?);
     let (kind, size, fixed) =
         (u16_at(bytes, 16)?, usize::from(u16_at(bytes, 18)?), u16_at(bytes, 20)?);
     if !(RECORD_HEADER_BYTES..=RECORD_BYTES_MAX).contains(&size) || !size.is_multiple_of(8) {
@@ -34,7 +34,7 @@ pub(crate) fn first(bytes: &[u8], now_ns: u64) -> Option<Item> {
         };
     }
     let fixed = usize::from(fixed);
-    let is_sound = ts_ns <= now_ns
+    let is_sound = stamp <= latest
         && match kind {
             KIND_ALLOCATION => {
                 fixed == ALLOCATION_BYTES && size == fixed && is_operation(record, 56)

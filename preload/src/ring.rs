@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::clock::Clock;
 use crate::layout::{
     self, HEAD_OFFSET, HEADER_BYTES, HEADER_READ_BYTES, LOST_OFFSET, Position, RECORD_BYTES_MAX,
     RECORD_HEADER_BYTES, SEQUENCE_OFFSET, TAIL_OFFSET,
@@ -14,8 +15,6 @@ use crate::records::{self, Item};
 
 /// Most that is read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
-/// Clocks are the same, but reading one takes time.
-const TIME_SLACK_NS: u64 = 1_000_000_000;
 
 /// The first bytes of a file.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +68,8 @@ pub(crate) struct Ring {
     tid: u32,
     data_bytes: u64,
     tail: u64,
+    /// Time of the last record, as it is in the ring and as it was passed on.
+    last: (u64, u64),
     /// Counts of its header when it was last read.
     pub lost: [u64; 4],
     /// Its program has ended: what is in it is all there will be.
@@ -120,6 +121,7 @@ impl Ring {
             tid: header.tid,
             data_bytes: header.data_bytes,
             tail: 0,
+            last: (0, 0),
             lost: header.lost,
             is_over: false,
             is_spoiled: false,
@@ -156,7 +158,7 @@ impl Ring {
     pub fn drain(
         &mut self,
         budget: usize,
-        now_ns: u64,
+        clock: &mut Clock,
         buffer: &mut Vec<u8>,
         stored: &mut [u64; 4],
         sink: &mut dyn FnMut(&[u8]),
@@ -167,13 +169,14 @@ impl Ring {
             return (0, true);
         }
         let Some(head) = header.head else { return (0, false) };
+        clock.reach_now();
         let mut passed = 0;
         while self.tail < head && passed < budget {
             if head - self.tail > self.data_bytes {
                 self.is_spoiled = true;
                 return (passed, true);
             }
-            match self.pass_some(head, now_ns, buffer, stored, sink) {
+            match self.pass_some(head, clock, buffer, stored, sink) {
                 Some(bytes) => passed += bytes,
                 None => {
                     self.is_spoiled = true;
@@ -188,7 +191,7 @@ impl Ring {
     fn pass_some(
         &mut self,
         head: u64,
-        now_ns: u64,
+        clock: &Clock,
         buffer: &mut Vec<u8>,
         stored: &mut [u64; 4],
         sink: &mut dyn FnMut(&[u8]),
@@ -207,6 +210,7 @@ impl Ring {
         let is_read = self
             .with_file(|file| file.read_exact_at(buffer, HEADER_BYTES as u64 + position).is_ok());
         is_read.filter(|is_read| *is_read)?;
+        let latest = clock.latest();
         let (mut at, mut passed) = (0, 0);
         while at < length {
             // The last record of a piece that is not the last may be cut.
@@ -218,13 +222,15 @@ impl Ring {
                 at = length;
                 break;
             }
-            match records::first(&buffer[at..], now_ns + TIME_SLACK_NS)? {
+            match records::first(&buffer[at..], latest)? {
                 Item::Gap(size) => at += size,
                 Item::Tenant(size, tid) => {
                     self.tid = tid;
                     at += size;
                 }
                 Item::Record(size, kind) => {
+                    let time = self.time(&buffer[at..], clock);
+                    buffer[at..at + 8].copy_from_slice(&time.to_le_bytes());
                     // Whose ring it is, whatever the record says.
                     buffer[at + 8..at + 12].copy_from_slice(&self.tid.to_le_bytes());
                     buffer[at + 12..at + 16].copy_from_slice(&self.pid.to_le_bytes());
@@ -237,6 +243,16 @@ impl Ring {
         }
         self.give_room(self.tail + at as u64);
         Some(passed)
+    }
+
+    /// The time of a record, which is later than that of the one before, or the same if both are of
+    /// one event: a tick may be shorter than a nanosecond.
+    fn time(&mut self, record: &[u8], clock: &Clock) -> u64 {
+        let stamp = record.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        if stamp != self.last.0 {
+            self.last = (stamp, clock.ns(stamp).max(self.last.1.saturating_add(1)));
+        }
+        self.last.1
     }
 
     fn give_room(&mut self, tail: u64) {

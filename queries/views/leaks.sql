@@ -1,7 +1,7 @@
 -- # Memory that was not given back
 -- One row per allocation that was not freed until the recording or the process ended.
 -- What happened last to an address decides: memory is leaked if that was an allocation. A `realloc`
--- gives back the memory it was called with. What a process had before an `exec` is gone with it. A
+-- that moves memory is two rows: one without a size gives back the old, one with a size gets the new. What a process had before an `exec` is gone with it. A
 -- recording that ends while a program runs also shows what that program still needs. Only allocators
 -- are looked at, not mappings of memory. All allocations of the trace are sorted by address: some
 -- seconds for ten million of them.
@@ -22,24 +22,18 @@ WITH
 calls AS (
     SELECT ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, address, size_bytes, one_in, stack_id, 1 AS gives
     FROM allocations
-    WHERE address IS NOT NULL AND operation NOT IN ('free', 'delete', 'mmap', 'munmap', 'mremap', 'brk')
+    WHERE address IS NOT NULL AND size_bytes IS NOT NULL
+        AND operation NOT IN ('free', 'delete', 'mmap', 'munmap', 'mremap', 'brk')
     UNION ALL
     SELECT ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, address, size_bytes, one_in, stack_id, 0 AS gives
     FROM allocations
-    WHERE address IS NOT NULL AND operation IN ('free', 'delete')
-    UNION ALL
-    -- A realloc that failed leaves the memory as it was, unless it was asked for no bytes.
-    SELECT ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, old_address AS address, size_bytes, one_in, stack_id, 0 AS gives
-    FROM allocations
-    WHERE old_address IS NOT NULL AND operation IN ('realloc', 'reallocarray')
-        AND (address IS NOT NULL OR size_bytes = 0)
+    WHERE address IS NOT NULL AND size_bytes IS NULL
 ),
 last_calls AS (
     SELECT
         *,
         row_number() OVER (
             PARTITION BY host, coalesce(upid, CAST(pid AS BIGINT)), address
-            -- A realloc may give back an address and get it again.
             ORDER BY ts DESC, gives DESC
         ) AS from_last
     FROM calls

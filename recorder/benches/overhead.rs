@@ -16,7 +16,9 @@ use std::time::Duration;
 use aya::maps::RingBuf;
 use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, EbpfLoader};
-use recorder::{Encode, Options, Retention, RingBytes, Rotation, Scope, Sources, record};
+use recorder::{
+    Allocations, Encode, Options, Retention, RingBytes, Rotation, Scope, Sources, Stacks, record,
+};
 
 const RESULT: &str = "EBREC_BENCH_RESULT";
 
@@ -115,6 +117,9 @@ fn options(command: Vec<std::ffi::OsString>) -> Options {
         keep_spool: false,
         encode: Encode::Later,
         rings: RingBytes::default(),
+        stacks: Stacks::default(),
+        allocations: Allocations::default(),
+        symbolizer: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! encoded, its spool removed or compressed, and the oldest segments dropped.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use store::Folder;
+use symbols::Symbolizer;
 
 use crate::modules::Holder;
 use crate::options::{Encode, Options, Retention};
@@ -52,8 +54,11 @@ impl Background {
             folder: folder.clone(),
             encode: options.encode,
             keep_spool: options.keep_spool,
-            symbols: symbols::Options::default(),
-            held: held.filter(|_| options.symbolize),
+            symbols: options
+                .symbolizer
+                .as_ref()
+                .zip(held)
+                .map(|(command, held)| (symbolizer(command), held)),
             retention: options.retention,
             pool: pool(status.clone())?,
             done: VecDeque::new(),
@@ -92,10 +97,8 @@ struct Worker {
     folder: Folder,
     encode: Encode,
     keep_spool: bool,
-    /// How functions are named.
-    symbols: symbols::Options,
-    /// Files to name functions by; none when they are not to be named.
-    held: Option<Holder>,
+    /// Names functions, and the files to do it by; none when they are not to be named.
+    symbols: Option<(Symbolizer, Holder)>,
     retention: Retention,
     /// One thread, of low priority: tables in parallel would take memory and time from the workload.
     pool: rayon::ThreadPool,
@@ -119,16 +122,23 @@ impl Worker {
         }
     }
 
-    fn deal_with(&self, segment: u64) -> store::Result<()> {
+    fn deal_with(&mut self, segment: u64) -> store::Result<()> {
         let compress = match self.encode {
             Encode::Now => {
+                let (folder, status, symbols) = (&self.folder, &self.status, &mut self.symbols);
                 let encoded = self.pool.install(|| {
-                    let encoded = store::encode::segment(&self.folder, segment, self.folder.path());
-                    if encoded.is_ok() {
-                        self.symbolize(segment)?;
+                    let encoded = store::encode::segment(folder, segment, folder.path())?;
+                    if let Some((symbolizer, held)) = symbols {
+                        symbolizer.options().held = held();
+                        if let Err(error) = symbolizer.segment(folder, segment) {
+                            // The stacks are there without names, which can be given them later.
+                            let note =
+                                format!("stacks of segment {segment} have no names: {error}");
+                            status.notes.lock().expect("no thread panics with the lock").push(note);
+                        }
                     }
-                    self.status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
-                    encoded
+                    status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
+                    Ok::<_, store::Error>(encoded)
                 })?;
                 self.status
                     .bytes
@@ -141,18 +151,6 @@ impl Worker {
             return store::spool::compress_all(&self.folder.spool_path(segment));
         }
         self.folder.remove_spool(segment)
-    }
-
-    /// Names the functions of a segment's stacks, while their files are at hand.
-    fn symbolize(&self, segment: u64) -> store::Result<()> {
-        let Some(held) = &self.held else { return Ok(()) };
-        let options = symbols::Options { held: held(), same_boot: true, ..self.symbols.clone() };
-        if let Err(error) = symbols::symbolize_segment(&self.folder, segment, &options) {
-            // The stacks are there without names, which `ebrec symbolize` can give them.
-            let note = format!("functions of segment {segment} have no names: {error}");
-            self.status.notes.lock().expect("no thread panics with the lock").push(note);
-        }
-        Ok(())
     }
 
     fn drop_oldest(&mut self) {
@@ -174,6 +172,16 @@ impl Worker {
             self.done.pop_front();
         }
     }
+}
+
+/// What names functions, in a process of its own: the files are those of whatever ran here.
+fn symbolizer(command: &[OsString]) -> Symbolizer {
+    Symbolizer::new(symbols::Options {
+        same_boot: true,
+        perf_maps: Some(Arc::new(host::perf_map)),
+        worker: Some(command.to_vec()),
+        ..symbols::Options::default()
+    })
 }
 
 /// A pool of one thread that works at low priority.

@@ -52,6 +52,16 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * page_bytes())
 }
 
+/// Where a process says what code it made: in its own file system and by the id it has there, while
+/// it lives; else in ours.
+pub fn perf_map(pid: u32) -> Option<std::path::PathBuf> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let inner = ids.split_whitespace().last().map_or_else(|| pid.to_string(), str::to_string);
+    let paths = [format!("/proc/{pid}/root/tmp/perf-{inner}.map"), format!("/tmp/perf-{pid}.map")];
+    paths.into_iter().map(std::path::PathBuf::from).find(|path| path.is_file())
+}
+
 /// The code that the kernel gives each process: the same in all of them.
 pub fn vdso() -> Option<&'static [u8]> {
     let maps = procfs::process::Process::myself().and_then(|process| process.maps()).ok()?;

@@ -41,8 +41,9 @@ pub struct Options {
     pub stacks: Stacks,
     /// Which allocations are recorded, and how.
     pub allocations: Allocations,
-    /// Whether functions are named when a segment has been encoded.
-    pub symbolize: bool,
+    /// The command that reads symbols (`symbols::worker`), with which functions are named when a
+    /// segment has been encoded; none if they are not to be named.
+    pub symbolizer: Option<Vec<OsString>>,
 }
 
 impl Options {
@@ -63,7 +64,7 @@ impl Options {
             rings: RingBytes([4096; Stream::ALL.len()]),
             stacks: Stacks::default(),
             allocations: Allocations::default(),
-            symbolize: false,
+            symbolizer: None,
         }
     }
 }

@@ -107,8 +107,8 @@ impl Image {
     }
 }
 
-fn read<'data, E: FileHeader<Endian = Endianness>>(
-    data: &'data ReadCache<File>,
+fn read<E: FileHeader<Endian = Endianness>>(
+    data: &ReadCache<File>,
 ) -> object::read::Result<Image> {
     let header = E::parse(data)?;
     let endian = header.endian()?;

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use store::Folder;
 
 /// Memory of the process that reads symbols.
-const MEMORY_BYTES: u64 = 4 << 30;
+const MEMORY_BYTES: u64 = 2 << 30;
 
 /// Finds the perf map of a process: the file in which it says what code it made.
 pub type PerfMaps = Arc<dyn Fn(u32) -> Option<PathBuf> + Send + Sync>;

@@ -73,7 +73,11 @@ fn samples_agree_with_perf() {
     let script = output("perf", &["script", "-i", &data, "-F", "comm,ip,sym"]);
     let samples = script.split("\n\n").filter(|sample| sample.contains(" spin"));
     let by_perf = |function: &str| {
-        samples.clone().filter(|sample| sample.contains(&format!(" {function}\n"))).count() as i64
+        // What the compiler put into its caller is marked as `(inlined)`.
+        let is_in = |sample: &&str| {
+            sample.lines().any(|line| line.split_whitespace().nth(1) == Some(function))
+        };
+        samples.clone().filter(is_in).count() as i64
     };
     let by_us = |function: &str| {
         lab.value(&format!(
@@ -234,7 +238,8 @@ fn a_process_that_ends_at_once_has_names() {
          WHERE comm = 'hot') f WHERE module LIKE '%/hot' OR module LIKE '%/libc.so.6'",
     );
     let numbers: Vec<i64> = named[0].split(',').map(|number| number.parse().unwrap()).collect();
-    assert!(numbers[0] > 5 && numbers[1] == numbers[0], "{numbers:?}");
+    // The C library has a few places that belong to no function.
+    assert!(numbers[0] > 5 && numbers[1] * 10 >= numbers[0] * 9, "{numbers:?}");
 }
 
 #[test]
@@ -243,6 +248,8 @@ fn code_that_a_process_made_is_named_by_its_perf_map() {
     let Some(program) = build(&lab, "made.c", "made", &WITHOUT_FRAME_POINTERS) else { return };
     let found = spinning(&lab, &[], &[&program]);
     assert!(found[0].ends_with("made_code"), "{found:?}");
+    let pid = lab.value("SELECT DISTINCT pid FROM cpu_samples WHERE comm = 'made'");
+    std::fs::remove_file(format!("/tmp/perf-{pid}.map")).expect("the program's map");
 }
 
 #[test]
@@ -256,7 +263,8 @@ fn a_stack_of_five_thousand_frames_is_cut_and_says_so() {
         let deepest = lab.rows(
             "SELECT max(depth), bool_and(truncated) FROM stacks WHERE folded LIKE '%dive;dive;dive%'",
         );
-        assert_eq!(deepest, ["64,true"], "{source}");
+        // One of them may hold an inlined function, which has a frame of its own.
+        assert!(["64,true", "65,true"].contains(&deepest[0].as_str()), "{source}: {deepest:?}");
     }
 }
 

@@ -174,6 +174,9 @@ static APART void leak_in_child(void)
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 10000;
+	// So that what is attached to processes is so by the time they allocate.
+	int patience_us = argc > 2 ? atoi(argv[2]) : 0;
+	usleep(argc > 3 ? patience_us : 0);
 	peak();
 	leak_small();
 	leak_large();
@@ -188,8 +191,6 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, thread, NULL);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	// So that what is attached to children is so by the time they allocate.
-	int patience_us = argc > 2 ? atoi(argv[2]) : 0;
 	for (int i = 0; i < 3; i++) {
 		pid_t child = fork();
 		if (!child) {

@@ -248,7 +248,7 @@ fn resize(
     }
     let Some(inside) = Inside::enter() else { return real() };
     // SAFETY: the calling thread's.
-    let Some(since_ns) = (unsafe { record::start(inside.thread()) }) else {
+    let Some(since) = (unsafe { record::start(inside.thread()) }) else {
         return inside.call(real);
     };
     let address = inside.call(real);
@@ -259,7 +259,7 @@ fn resize(
         size_bytes: size as u64,
     };
     // SAFETY: the calling thread's.
-    unsafe { record::reallocation(inside.thread(), made, since_ns, caller) };
+    unsafe { record::reallocation(inside.thread(), made, since, caller) };
     address
 }
 

@@ -4,6 +4,7 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::layout::{CLOCK_TICKS, Control};
 use crate::sys;
 
 /// `clock_gettime` of the vDSO; 0 when there is none.
@@ -33,6 +34,30 @@ pub fn now_ns() -> u64 {
         }
     }
     time[0] * 1_000_000_000 + time[1]
+}
+
+/// The time of an event, in the unit that the recorder has asked for: after everything that the
+/// thread did before, and before everything that others can see it do next.
+///
+/// The processor may read its counter before earlier loads are done, and so before the one that got
+/// an address from another thread; `lfence` keeps it from that. It needs no fence behind: no store
+/// is seen before the counter has been read.
+#[inline(always)]
+pub fn stamp(control: &Control) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if control.clock == CLOCK_TICKS {
+        let (low, high): (u32, u32);
+        // SAFETY: reads a counter. Without `nomem`, so that the compiler keeps the order as well.
+        unsafe {
+            asm!("lfence", "rdtsc", out("eax") low, out("edx") high,
+                options(nostack, preserves_flags));
+        }
+        return u64::from(high) << 32 | u64::from(low);
+    }
+    // The counter of aarch64 is what the function of the kernel's page reads too.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (control, CLOCK_TICKS);
+    now_ns()
 }
 
 /// Where in the thread's memory the C library lets the kernel keep the CPU (rseq), if it does.

@@ -181,7 +181,8 @@ pub fn rule_at(pc: u64, lookup_by: &Lookup) -> Found {
     if let Some((_, code)) = lookup(pc) {
         return Found::Rule(code.rule_at(pc));
     }
-    if !may_read(lookup_by.now_ns) {
+    let since_ns = clock::now_ns();
+    if !may_read(since_ns) {
         return Found::Unknown;
     }
     let mut is_read = false;
@@ -190,7 +191,7 @@ pub fn rule_at(pc: u64, lookup_by: &Lookup) -> Found {
         // SAFETY: the calling thread's buffer, which nothing else uses during a walk.
         is_read = lookup(pc).is_some() || read(unsafe { &mut *lookup_by.buffer });
     });
-    spend(lookup_by.now_ns);
+    spend(since_ns);
     match lookup(pc) {
         Some((_, code)) => Found::Rule(code.rule_at(pc)),
         None if is_read => Found::NotCode,

@@ -71,7 +71,7 @@ pub struct Writer {
     control: &'static Control,
     /// The segment that it writes into.
     pub epoch: u32,
-    ts_ns: u64,
+    stamp: u64,
     cpu: u16,
 }
 
@@ -83,7 +83,7 @@ impl Writer {
         thread: *mut Thread,
         control: &'static Control,
         kind: usize,
-        ts_ns: Option<u64>,
+        stamp: Option<u64>,
     ) -> Option<Writer> {
         // SAFETY: by contract.
         let (thread_state, local) = unsafe { (&mut *thread, &mut *(*thread).local) };
@@ -93,12 +93,12 @@ impl Writer {
         }
         thread_state.writing = 1;
         local.ring.begin();
-        let now_ns = ts_ns.unwrap_or_else(clock::now_ns);
+        let now = stamp.unwrap_or_else(|| clock::stamp(control));
         // Two events of a thread in the order in which they were.
-        let ts_ns = now_ns.max(local.last_ns + 1);
-        local.last_ns = ts_ns;
+        let stamp = now.max(local.last_stamp + 1);
+        local.last_stamp = stamp;
         let epoch = control.epoch.load(Ordering::Relaxed);
-        Some(Writer { thread, local, control, epoch, ts_ns, cpu: clock::cpu() })
+        Some(Writer { thread, local, control, epoch, stamp, cpu: clock::cpu() })
     }
 
     #[inline(always)]
@@ -160,9 +160,9 @@ impl Writer {
     /// There is room for it at `at`.
     #[inline(always)]
     pub unsafe fn header(&mut self, at: *mut u8, kind: u16, size: usize, fixed: usize) {
-        let (ts_ns, cpu, ids) = (self.ts_ns, self.cpu, self.local().ids);
+        let (stamp, cpu, ids) = (self.stamp, self.cpu, self.local().ids);
         // SAFETY: by contract.
-        unsafe { ring::write_header(at, ts_ns, ids.tid, ids.pid, kind, size, fixed as u16, cpu) };
+        unsafe { ring::write_header(at, stamp, ids.tid, ids.pid, kind, size, fixed as u16, cpu) };
     }
 
     /// Makes what was written the recorder's, unless a handler forked meanwhile and this is the
@@ -194,7 +194,7 @@ pub struct Allocation {
 #[inline]
 pub unsafe fn start(thread: *mut Thread) -> Option<u64> {
     // SAFETY: by contract.
-    unsafe { ready(thread, DEALLOCATION).map(|_| clock::now_ns()) }
+    unsafe { ready(thread, DEALLOCATION).map(clock::stamp) }
 }
 
 /// Memory was got, or not.
@@ -234,11 +234,11 @@ fn write_allocation(mut writer: Writer, allocation: Allocation, one_in: u32, cal
         return writer.lose(ALLOCATION);
     }
     let depth_max = writer.control.depth_max as usize;
-    let ts_ns = writer.ts_ns;
+    let stamp = writer.stamp;
     let local = writer.local;
     // SAFETY: the thread's own; the writer does not touch what is borrowed here.
     let (memos, buffer) = unsafe { (&mut (*local).memos, &raw mut (*local).buffer) };
-    let lookup = Lookup::new(ts_ns, buffer);
+    let lookup = Lookup::new(stamp, buffer);
     let walk = |memos: &mut Memos| {
         // SAFETY: as above.
         let (bounds, window, frames) =
@@ -321,7 +321,7 @@ unsafe fn write_stack(writer: &mut Writer, at: *mut u8, walked: &stack::Walked, 
     }
 }
 
-/// Memory is about to be given back, or has been since `since_ns`.
+/// Memory is about to be given back, or has been since `since`.
 ///
 /// # Safety
 /// `thread` is the calling thread's.
@@ -330,7 +330,7 @@ pub unsafe fn deallocation(
     thread: *mut Thread,
     operation: Operation,
     address: u64,
-    since_ns: Option<u64>,
+    since: Option<u64>,
 ) {
     // SAFETY: by contract.
     unsafe {
@@ -339,7 +339,7 @@ pub unsafe fn deallocation(
         if !layout::is_sampled(address, control.salt, one_in) {
             return;
         }
-        let Some(mut writer) = Writer::new(thread, control, DEALLOCATION, since_ns) else { return };
+        let Some(mut writer) = Writer::new(thread, control, DEALLOCATION, since) else { return };
         let Some(at) = writer.reserve(DEALLOCATION_BYTES) else {
             return writer.lose(DEALLOCATION);
         };
@@ -354,9 +354,9 @@ pub unsafe fn deallocation(
 /// Memory has changed its size, its address or both, or has not.
 ///
 /// # Safety
-/// `thread` is the calling thread's; `since_ns` is of [`start`] before the call.
+/// `thread` is the calling thread's; `since` is of [`start`] before the call.
 #[inline]
-pub unsafe fn reallocation(thread: *mut Thread, made: Allocation, since_ns: u64, caller: Caller) {
+pub unsafe fn reallocation(thread: *mut Thread, made: Allocation, since: u64, caller: Caller) {
     let Allocation { operation, address, old_address, size_bytes } = made;
     // SAFETY: by contract.
     unsafe {
@@ -366,7 +366,7 @@ pub unsafe fn reallocation(thread: *mut Thread, made: Allocation, since_ns: u64,
         }
         let is_small = size_bytes < process::control().size_min;
         if address != old_address || is_small {
-            deallocation(thread, operation, old_address, Some(since_ns));
+            deallocation(thread, operation, old_address, Some(since));
         }
         if address != 0 && !is_small {
             allocation(thread, made, caller);

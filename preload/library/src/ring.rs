@@ -181,7 +181,7 @@ impl Ring {
 #[inline(always)]
 pub unsafe fn write_header(
     at: *mut u8,
-    ts_ns: u64,
+    stamp: u64,
     tid: u32,
     pid: u32,
     kind: u16,
@@ -190,7 +190,7 @@ pub unsafe fn write_header(
     cpu: u16,
 ) {
     let words = [
-        ts_ns,
+        stamp,
         u64::from(tid) | u64::from(pid) << 32,
         u64::from(kind)
             | (size as u64 & 0xffff) << 16

@@ -24,7 +24,6 @@ pub struct Lookup {
     pub generation: u32,
     /// When: in seconds or so, for what was not code may become code.
     pub tick: u32,
-    pub now_ns: u64,
     /// For what reads `/proc`.
     pub buffer: *mut [u8; crate::maps::BUFFER_BYTES],
 }
@@ -32,8 +31,8 @@ pub struct Lookup {
 impl Lookup {
     /// For a walk now.
     #[inline(always)]
-    pub fn new(now_ns: u64, buffer: *mut [u8; crate::maps::BUFFER_BYTES]) -> Lookup {
-        Lookup { generation: modules::generation(), tick: (now_ns >> 30) as u32, now_ns, buffer }
+    pub fn new(stamp: u64, buffer: *mut [u8; crate::maps::BUFFER_BYTES]) -> Lookup {
+        Lookup { generation: modules::generation(), tick: (stamp >> 30) as u32, buffer }
     }
 }
 

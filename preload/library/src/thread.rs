@@ -16,8 +16,8 @@ pub struct Local {
     /// Process and thread as their `/proc` numbers them.
     pub ids: Ids,
     pub incarnation: u32,
-    /// When the last event was.
-    pub last_ns: u64,
+    /// When the last event was: see [`clock::stamp`](crate::clock::stamp).
+    pub last_stamp: u64,
     /// The thread's own stack.
     pub bounds: Bounds,
     /// Copies of other stacks.
