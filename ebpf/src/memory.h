@@ -46,11 +46,11 @@ int perf_event__fault_major(struct perf_event_context *ctx)
 static __always_inline bool cpu_area(struct scratch *s, __u32 cpu)
 {
 	__u32 zero = 0;
-	void *value = bpf_map_lookup_percpu_elem(&lanes, &zero, cpu);
+	void *value = bpf_map_lookup_percpu_elem(&counters, &zero, cpu);
 	if (!value)
 		return false;
 	*(volatile __u64 *)&s->at = (__u64)value;
-	*(volatile __u64 *)&s->mount = (__u64)&lanes;
+	*(volatile __u64 *)&s->mount = (__u64)&counters;
 	struct bpf_array *array = (void *)*(volatile __u64 *)&s->mount;
 	s->at = *(volatile __u64 *)&s->at - (__u64)BPF_CORE_READ(array, pptrs[0]);
 	return true;

@@ -25,19 +25,27 @@ struct counter {
  * ones. Programs at tracepoints run with preemption off, and so do those at page faults, which no
  * program at a tracepoint takes: they share one. A walk over tasks can be preempted. What runs with
  * interrupts off (the timer of CPU samples, stacks at scheduler events) can interrupt all others, but
- * not each other. Programs at probes of user space can be preempted in favour of each other, and end
- * in any order: each takes a lane that is free while it runs (lane_claim). */
+ * not each other. Programs at probes of user space can be preempted in favour of each other, end in any
+ * order, and on another CPU than they began on: what they use is not per CPU, and each takes a lane that
+ * is free while it runs (lane_claim). Before 5.12 they run with preemption off. */
 #define LANE_EVENT 0u
 #define LANE_WALK 1u
 #define LANE_IRQ 2u
 #define LANE_PROBE 3u /* the first of PROBES */
-#define PROBES 4u
-#define LANE_NONE 7u /* counts, atomically, what found no free lane; it has no scratch */
-#define LANES 8
+#ifdef EBREC_HASH
+#define PROBES 1u
+#define LANES_OF_CPU 4
+#else
+#define PROBES 32u
+#define LANES_OF_CPU 3
+#endif
+#define LANE_NONE (LANE_PROBE + PROBES) /* what found no free lane; it has no scratch */
 
+/* All probes count together, atomically. */
+#define LANES_COUNTED 4
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LANES * EBREC_KINDS);
+	__uint(max_entries, LANES_COUNTED * EBREC_KINDS);
 	__type(key, __u32);
 	__type(value, struct counter);
 } counters SEC(".maps");
@@ -55,32 +63,44 @@ struct scratch {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LANE_NONE);
+	__uint(max_entries, LANES_OF_CPU);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-/* Which lanes of probes are in use on this CPU. */
-struct lanes_taken {
-	__u64 taken[PROBES];
-};
+#ifndef EBREC_HASH
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROBES);
 	__type(key, __u32);
-	__type(value, struct lanes_taken);
-} lanes SEC(".maps");
+	__type(value, struct scratch);
+} probe_scratches SEC(".maps");
+
+/* Which lanes of probes are in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROBES);
+	__type(key, __u32);
+	__type(value, __u64);
+} probes_taken SEC(".maps");
+#endif
 
 const volatile __u64 wake_mask = 255;
 
 static __always_inline struct scratch *scratch(__u32 lane)
 {
+#ifndef EBREC_HASH
+	if (lane >= LANE_PROBE) {
+		__u32 probe = lane - LANE_PROBE;
+		return bpf_map_lookup_elem(&probe_scratches, &probe);
+	}
+#endif
 	return bpf_map_lookup_elem(&scratches, &lane);
 }
 
 static __always_inline struct counter *counter_of(__u32 kind, __u32 lane)
 {
-	__u32 key = lane * EBREC_KINDS + kind;
+	__u32 key = (lane < LANE_PROBE ? lane : LANE_PROBE) * EBREC_KINDS + kind;
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
@@ -102,7 +122,7 @@ static __always_inline void emit_failed(__u32 kind, __u32 lane)
 	struct counter *counter = counter_of(kind, lane);
 	if (!counter)
 		return;
-	if (lane == LANE_NONE) {
+	if (lane >= LANE_PROBE) {
 		__sync_fetch_and_add(&counter->emitted, 1);
 		__sync_fetch_and_add(&counter->lost, 1);
 		return;
@@ -111,22 +131,21 @@ static __always_inline void emit_failed(__u32 kind, __u32 lane)
 	counter->lost++;
 }
 
-/* A lane for a program at a probe of user space; LANE_NONE when all are in use. Preempted programs
- * stay on their CPU. Before 5.12 there is no exchange, but there they run with preemption off. A global
- * function: the verifier looks at what follows once, not for each lane. */
+/* A lane for a program at a probe of user space; LANE_NONE when all are in use. A global function: the
+ * verifier looks at what follows once, not for each lane. */
 __noinline int lane_claim(void)
 {
 #ifdef EBREC_HASH
 	return LANE_PROBE;
 #else
-	__u32 zero = 0;
-	struct lanes_taken *lanes_taken = bpf_map_lookup_elem(&lanes, &zero);
-	if (!lanes_taken)
-		return LANE_NONE;
-#pragma unroll
-	for (__u32 i = 0; i < PROBES; i++)
-		if (!__sync_lock_test_and_set(&lanes_taken->taken[i], 1))
-			return LANE_PROBE + i;
+	/* Others begin elsewhere, so that they do not meet. */
+	__u32 first = bpf_get_smp_processor_id();
+	for (__u32 i = 0; i < PROBES; i++) {
+		__u32 probe = (first + i) & (PROBES - 1);
+		__u64 *taken = bpf_map_lookup_elem(&probes_taken, &probe);
+		if (taken && !__sync_lock_test_and_set(taken, 1))
+			return LANE_PROBE + probe;
+	}
 	return LANE_NONE;
 #endif
 }
@@ -134,10 +153,10 @@ __noinline int lane_claim(void)
 static __always_inline void lane_release(__u32 lane)
 {
 #ifndef EBREC_HASH
-	__u32 zero = 0, i = lane - LANE_PROBE;
-	struct lanes_taken *lanes_taken = bpf_map_lookup_elem(&lanes, &zero);
-	if (lanes_taken && i < PROBES)
-		*(volatile __u64 *)&lanes_taken->taken[i] = 0;
+	__u32 probe = lane - LANE_PROBE;
+	__u64 *taken = bpf_map_lookup_elem(&probes_taken, &probe);
+	if (taken)
+		*(volatile __u64 *)taken = 0;
 #endif
 }
 
@@ -146,10 +165,16 @@ static __always_inline bool emit(void *ring, void *record, __u32 kind, __u32 siz
 	struct counter *counter = counter_of(kind, lane);
 	if (!counter)
 		return false;
-	__u64 flags = (++counter->emitted & wake_mask) ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(ring, record, size, flags)) {
+	if (lane >= LANE_PROBE)
+		__sync_fetch_and_add(&counter->emitted, 1);
+	else
+		counter->emitted++;
+	__u64 flags = (counter->emitted & wake_mask) ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+	if (!bpf_ringbuf_output(ring, record, size, flags))
+		return true;
+	if (lane >= LANE_PROBE)
+		__sync_fetch_and_add(&counter->lost, 1);
+	else
 		counter->lost++;
-		return false;
-	}
-	return true;
+	return false;
 }

@@ -98,13 +98,28 @@ struct unwind {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LANE_NONE);
+	__uint(max_entries, LANES_OF_CPU);
 	__type(key, __u32);
 	__type(value, struct unwind);
 } unwinds SEC(".maps");
 
+#ifndef EBREC_HASH
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROBES);
+	__type(key, __u32);
+	__type(value, struct unwind);
+} probe_unwinds SEC(".maps");
+#endif
+
 static __always_inline struct unwind *unwind_of(__u32 lane)
 {
+#ifndef EBREC_HASH
+	if (lane >= LANE_PROBE) {
+		__u32 probe = lane - LANE_PROBE;
+		return bpf_map_lookup_elem(&probe_unwinds, &probe);
+	}
+#endif
 	return bpf_map_lookup_elem(&unwinds, &lane);
 }
 

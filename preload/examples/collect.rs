@@ -34,14 +34,15 @@ fn main() -> ExitCode {
                 .or_default() += 1;
         }
     };
-    let status = loop {
+    loop {
         if collector.drain(&mut sink) == 0 {
-            if let Some(status) = child.try_wait().expect("it is our child") {
-                break status;
+            if child.try_wait().expect("it is our child").is_some() {
+                break;
             }
             collector.wait(Duration::from_millis(20));
         }
-    };
+    }
+    let status = child.wait().expect("it is our child");
     collector.stop();
     while collector.drain(&mut sink) > 0 {}
     eprintln!("{status} after {:?}, {} processes", begin.elapsed(), collector.processes().len());

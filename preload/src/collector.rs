@@ -16,6 +16,7 @@ use crate::folder::Folder;
 use crate::layout;
 use crate::liveness::{self, State};
 use crate::ring::{Opened, Ring};
+use crate::room::Room;
 
 /// Work of one call of [`Collector::drain`], about.
 const BUDGET_BYTES: usize = 32 << 20;
@@ -46,6 +47,9 @@ pub struct Collector {
     // Before the folder: threads that wait for room must be let go first.
     control: ControlFile,
     folder: Folder,
+    room: Room,
+    /// Bytes of removed rings that the room does not know of yet.
+    released: u64,
     waits: bool,
     rings: Vec<Ring>,
     /// Names in the folder that need no second look.
@@ -70,11 +74,16 @@ impl Collector {
         let clock = Clock::new();
         let path = folder.path().join(layout::CONTROL_NAME);
         let control = ControlFile::create(&path, settings, clock.unit())?;
+        let room = Room::create(&folder.path().join(layout::ROOM_NAME))?;
         folder.open()?;
-        let known = [layout::CONTROL_NAME, layout::LIBRARY_NAME].map(OsString::from).into();
+        let known = [layout::CONTROL_NAME, layout::LIBRARY_NAME, layout::ROOM_NAME]
+            .map(OsString::from)
+            .into();
         Ok(Collector {
             control,
             folder,
+            room,
+            released: 0,
             waits: settings.on_full == OnFull::Wait,
             rings: Vec::new(),
             known,
@@ -117,6 +126,7 @@ impl Collector {
         if self.looked_alive.elapsed() >= LIVENESS_EVERY {
             self.looked_alive = Instant::now();
             self.find_ended();
+            self.room.check(self.rings.iter().map(Ring::data_bytes).sum());
         }
         self.scan();
         self.clock.look();
@@ -141,6 +151,9 @@ impl Collector {
         finished.sort_unstable();
         for at in finished.into_iter().rev() {
             self.forget(at);
+        }
+        if self.released > 0 && self.room.release(self.released) {
+            self.released = 0;
         }
         if self.waits {
             self.control.wake_waiting();
@@ -194,7 +207,7 @@ impl Collector {
         let mut rings: Vec<Ring> = Vec::new();
         for entry in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
             let is_new = is_ring(&entry.file_name()) && !self.known.contains(&entry.file_name());
-            if is_new && let Opened::Ring(ring) = Ring::open(entry.path()) {
+            if is_new && let Opened::Ring(ring) = Ring::open(entry.path(), self.one_in()) {
                 rings.push(ring);
             }
         }
@@ -224,7 +237,7 @@ impl Collector {
             if self.known.contains(&name) || self.known.len() >= FILES_MAX {
                 continue;
             }
-            match Ring::open(entry.path()) {
+            match Ring::open(entry.path(), self.one_in()) {
                 Opened::Ring(ring) => self.enter(ring),
                 Opened::Later => {
                     is_whole = false;
@@ -235,6 +248,10 @@ impl Collector {
             self.known.insert(name);
         }
         self.scanned_ns = is_whole.then_some(changed_ns);
+    }
+
+    fn one_in(&self) -> u32 {
+        self.control.control().one_in
     }
 
     fn enter(&mut self, mut ring: Ring) {
@@ -275,6 +292,7 @@ impl Collector {
         let ring = self.rings.swap_remove(at);
         let lost = ring.header().map_or(ring.lost, |header| header.lost);
         add(&mut self.lost, &lost);
+        self.released += ring.data_bytes();
         let _ = fs::remove_file(ring.path());
         if let Some(name) = ring.path().file_name() {
             self.known.remove(name);

@@ -38,6 +38,9 @@ pub struct Settings {
     /// Data bytes of a thread's ring, a power of two from 16 KiB to 1 GiB. The 33rd and later rings
     /// of a process have a quarter, the 257th and later ones a sixteenth.
     pub ring_bytes: u32,
+    /// Data bytes of all rings together, at least 64 KiB. When they would become more, new rings are
+    /// made shorter, down to 64 KiB; then what threads without a ring do is lost, and counted.
+    pub rings_bytes_max: u64,
 }
 
 impl Default for Settings {
@@ -48,7 +51,8 @@ impl Default for Settings {
             size_min: 0,
             one_in: 1,
             salt: 0,
-            ring_bytes: 1 << 20,
+            ring_bytes: 2 << 20,
+            rings_bytes_max: 256 << 20,
         }
     }
 }
@@ -61,6 +65,10 @@ impl Settings {
         }
         if self.one_in == 0 {
             return fail("the number of allocations that one stands for", 0, "1 or more");
+        }
+        if self.rings_bytes_max < layout::RING_BYTES_SHORT {
+            let range = "64 KiB or more";
+            return fail("the size of all rings", self.rings_bytes_max, range);
         }
         let range = layout::RING_BYTES_MIN..=layout::RING_BYTES_MAX;
         if !range.contains(&self.ring_bytes) || !self.ring_bytes.is_power_of_two() {
@@ -122,9 +130,11 @@ impl ControlFile {
             one_in: settings.one_in,
             ring_bytes: settings.ring_bytes,
             clock,
+            reserved: 0,
             heartbeat_ns: now_ns().into(),
             bell: AtomicU32::new(0),
             drained: AtomicU32::new(0),
+            rings_bytes_max: settings.rings_bytes_max,
         };
         // SAFETY: mapped, aligned to a page, and nobody knows of it yet.
         unsafe { at.cast::<Control>().write(control) };

@@ -12,7 +12,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub const ENVIRONMENT: &str = "EBREC_ALLOCATIONS";
 /// Name of the control file.
 pub const CONTROL_NAME: &str = "control";
-/// Name of the library.
+/// Name of the file with the bytes that rings take, a word.
+pub const ROOM_NAME: &str = "room";
+/// Name of the library, as in `/proc/PID/maps` of the programs that have loaded it.
 pub const LIBRARY_NAME: &str = "libebrec.so";
 /// First byte of the name of a ring file.
 pub const RING_PREFIX: u8 = b'r';
@@ -32,6 +34,8 @@ pub const HEADER_BYTES: usize = 4096;
 pub const RING_BYTES_MIN: u32 = 16 << 10;
 /// See [`RING_BYTES_MIN`].
 pub const RING_BYTES_MAX: u32 = 1 << 30;
+/// Where rings stop getting shorter for want of room.
+pub const RING_BYTES_SHORT: u64 = 64 << 10;
 /// Rings one process may have.
 pub const RINGS_MAX: usize = 4096;
 /// A recorder whose heartbeat is older is taken for dead.
@@ -47,14 +51,32 @@ pub const KIND_STACK: u16 = 48;
 pub const KIND_MAPPING: u16 = 49;
 /// The kinds that are counted, in the order of [`Header::lost`].
 pub const KINDS: [u16; 4] = [KIND_ALLOCATION, KIND_DEALLOCATION, KIND_STACK, KIND_MAPPING];
-/// Of the ring only: no event. `fixed` is one of the two below.
-pub const KIND_INTERNAL: u16 = 0;
-/// Fills the end of the data.
-pub const INTERNAL_PAD: u16 = 0;
-/// From here on the ring is that of the thread in `tid`.
-pub const INTERNAL_TENANT: u16 = 1;
 
-/// Bytes of a record's header; shorter gaps at the end of the data are skipped.
+/// What is in a ring begins with a word of which this is the lowest byte; see [`first_word`]. Here:
+/// nothing up to the end of the data.
+pub const TAG_PAD: u8 = 1;
+/// From here on the ring is that of the thread in the second word. [`TENANT_BYTES`].
+pub const TAG_TENANT: u8 = 2;
+/// A record as in `schema`, but for the first word; process and thread are the ring's.
+pub const TAG_RECORD: u8 = 3;
+/// Plus the [`Operation`]: an allocation, short, as most are. [`SHORT_ALLOCATION_BYTES`]: address
+/// and CPU ([`address_word`]), size, stack.
+pub const TAG_ALLOCATION: u8 = 0x40;
+/// Plus the [`Operation`]: a deallocation, short. [`SHORT_DEALLOCATION_BYTES`]: address and CPU.
+pub const TAG_DEALLOCATION: u8 = 0x80;
+/// Bits of the operation in the last two.
+pub const TAG_OPERATION: u8 = 0x3f;
+
+/// See [`TAG_TENANT`].
+pub const TENANT_BYTES: usize = 16;
+/// See [`TAG_ALLOCATION`].
+pub const SHORT_ALLOCATION_BYTES: usize = 32;
+/// See [`TAG_DEALLOCATION`].
+pub const SHORT_DEALLOCATION_BYTES: usize = 16;
+/// Addresses below have room for the CPU above them.
+pub const SHORT_ADDRESS_BITS: u32 = 48;
+
+/// Bytes of a record's header.
 pub const RECORD_HEADER_BYTES: usize = 24;
 /// Bytes of the fixed part of each kind.
 pub const ALLOCATION_BYTES: usize = 64;
@@ -144,12 +166,16 @@ pub struct Control {
     pub ring_bytes: u32,
     /// [`CLOCK_NANOSECONDS`] or [`CLOCK_TICKS`].
     pub clock: u32,
+    /// Fills the line: what is above hardly changes, and all calls of all programs look at it.
+    pub reserved: u32,
     /// When the recorder last looked (`CLOCK_MONOTONIC`).
     pub heartbeat_ns: AtomicU64,
     /// Futex on which the recorder waits. A program cannot write here; it wakes only.
     pub bell: AtomicU32,
     /// Futex on which threads wait for room: raised after each drain.
     pub drained: AtomicU32,
+    /// Data bytes that all rings may have together.
+    pub rings_bytes_max: u64,
 }
 
 /// A position that only grows, kept twice so that one copied in the middle of a change is found
@@ -235,8 +261,29 @@ const _: () = {
     assert!(offset_of!(Header, head) == HEAD_OFFSET && offset_of!(Header, tail) == TAIL_OFFSET);
     assert!(offset_of!(Header, sequence) == SEQUENCE_OFFSET);
     assert!(offset_of!(Header, lost) == LOST_OFFSET);
+    assert!(offset_of!(Control, heartbeat_ns) == 64);
     assert!(size_of::<Header>() <= HEADER_BYTES && size_of::<Control>() <= HEADER_BYTES);
 };
+
+/// The word that all in a ring begins with: a tag, and the time but for its upper bits, which come
+/// back once in years.
+#[inline(always)]
+pub fn first_word(tag: u8, stamp: u64) -> u64 {
+    stamp << 8 | tag as u64
+}
+
+/// The time in a first word: the last one up to `latest` that has these bits.
+#[inline(always)]
+pub fn stamp_of(first_word: u64, latest: u64) -> u64 {
+    let before = latest.wrapping_sub(first_word >> 8) & (!0 >> 8);
+    latest.wrapping_sub(before)
+}
+
+/// An address of [`SHORT_ADDRESS_BITS`] and a CPU of 16 bits.
+#[inline(always)]
+pub fn address_word(address: u64, cpu: u32) -> u64 {
+    (cpu as u64) << SHORT_ADDRESS_BITS | address
+}
 
 /// Whether the memory at `address` is sampled. It depends on the address alone, so that an
 /// allocation and its end are both recorded or both not.

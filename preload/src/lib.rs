@@ -19,6 +19,8 @@
 //!   One that gives back (size 0) is a `deallocation` alone.
 //! - A `deallocation` of memory that is not known is of memory that was not recorded: too small, or
 //!   older than the recording, or got by a function that is not stood in for.
+//! - Times are of `CLOCK_MONOTONIC`, also where programs write ticks of the processor (`clock`).
+//!   What is in a ring is shorter than a record (`layout`); the collector makes records of it.
 //! - A stack or a mapping may be announced more than once in a segment.
 
 mod clock;
@@ -30,6 +32,7 @@ pub mod layout;
 mod liveness;
 mod records;
 mod ring;
+mod room;
 
 pub use collector::{Collector, KindTotals};
 pub use control::{OnFull, Settings};

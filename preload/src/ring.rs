@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::clock::Clock;
 use crate::layout::{
     self, HEAD_OFFSET, HEADER_BYTES, HEADER_READ_BYTES, LOST_OFFSET, Position, RECORD_BYTES_MAX,
-    RECORD_HEADER_BYTES, SEQUENCE_OFFSET, TAIL_OFFSET,
+    SEQUENCE_OFFSET, SHORT_ALLOCATION_BYTES, SHORT_DEALLOCATION_BYTES, TAIL_OFFSET, TENANT_BYTES,
 };
 use crate::liveness;
-use crate::records::{self, Item};
+use crate::records::{self, About, Item};
 
-/// Most that is read at once.
-const CHUNK_BYTES: u64 = 1 << 20;
+/// Most that is read at once: it stays in the caches until it has been passed on.
+const CHUNK_BYTES: u64 = 128 << 10;
 
 /// The first bytes of a file.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,7 @@ pub(crate) struct Ring {
     pub pid: u32,
     pub created_ns: u64,
     tid: u32,
+    one_in: u32,
     data_bytes: u64,
     tail: u64,
     /// Time of the last record, as it is in the ring and as it was passed on.
@@ -84,8 +85,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 impl Ring {
-    /// Looks at a file of the folder.
-    pub fn open(path: PathBuf) -> Opened {
+    /// Looks at a file of the folder. `one_in` is of the settings.
+    pub fn open(path: PathBuf, one_in: u32) -> Opened {
         let file = match open(&path) {
             Ok(file) => file,
             Err(error) => {
@@ -119,6 +120,7 @@ impl Ring {
             pid: header.pid,
             created_ns: header.created_ns,
             tid: header.tid,
+            one_in,
             data_bytes: header.data_bytes,
             tail: 0,
             last: (0, 0),
@@ -130,6 +132,11 @@ impl Ring {
 
     pub fn is_process(&self) -> bool {
         self.data_bytes == 0
+    }
+
+    /// Its data bytes.
+    pub fn data_bytes(&self) -> u64 {
+        self.data_bytes
     }
 
     pub fn path(&self) -> &Path {
@@ -199,47 +206,60 @@ impl Ring {
         let position = self.tail % self.data_bytes;
         let to_end = self.data_bytes - position;
         let available = (head - self.tail).min(to_end);
-        // Too short for a record.
-        if to_end < RECORD_HEADER_BYTES as u64 {
-            (available == to_end).then_some(())?;
-            self.give_room(self.tail + to_end);
-            return Some(0);
-        }
         let length = available.min(CHUNK_BYTES) as usize;
-        buffer.resize(length, 0);
+        buffer.resize(CHUNK_BYTES as usize, 0);
+        let buffer = &mut buffer[..length];
         let is_read = self
             .with_file(|file| file.read_exact_at(buffer, HEADER_BYTES as u64 + position).is_ok());
         is_read.filter(|is_read| *is_read)?;
-        let latest = clock.latest();
         let (mut at, mut passed) = (0, 0);
         while at < length {
             // The last record of a piece that is not the last may be cut.
             if length - at < RECORD_BYTES_MAX && (length as u64) < available && at > 0 {
                 break;
             }
-            if length - at < RECORD_HEADER_BYTES {
-                ((length - at) as u64 == to_end - at as u64).then_some(())?;
-                at = length;
-                break;
-            }
-            match records::first(&buffer[at..], latest)? {
-                Item::Gap(size) => at += size,
-                Item::Tenant(size, tid) => {
-                    self.tid = tid;
-                    at += size;
+            let bytes = &mut buffer[at..];
+            let item = records::first(bytes)?;
+            let Some(place) = item.place() else {
+                match item {
+                    Item::Tenant(tid) => {
+                        self.tid = tid;
+                        at += TENANT_BYTES;
+                    }
+                    // The head is behind the data that follow; there may be none in this piece.
+                    _ if available == to_end => {
+                        self.give_room(self.tail + to_end);
+                        return Some(passed);
+                    }
+                    _ => return None,
                 }
-                Item::Record(size, kind) => {
-                    let time = self.time(&buffer[at..], clock);
-                    buffer[at..at + 8].copy_from_slice(&time.to_le_bytes());
-                    // Whose ring it is, whatever the record says.
-                    buffer[at + 8..at + 12].copy_from_slice(&self.tid.to_le_bytes());
-                    buffer[at + 12..at + 16].copy_from_slice(&self.pid.to_le_bytes());
-                    sink(&buffer[at..at + size]);
-                    stored[kind] += 1;
-                    at += size;
+                continue;
+            };
+            // Whose ring it is, whatever the record says.
+            let ts_ns = self.time(bytes, clock)?;
+            let about = About { ts_ns, pid: self.pid, tid: self.tid, one_in: self.one_in };
+            at += match item {
+                Item::Allocation => {
+                    let record = records::allocation(bytes, about);
+                    sink(&record);
+                    passed += record.len();
+                    SHORT_ALLOCATION_BYTES
+                }
+                Item::Deallocation => {
+                    let record = records::deallocation(bytes, about);
+                    sink(&record);
+                    passed += record.len();
+                    SHORT_DEALLOCATION_BYTES
+                }
+                Item::Record(size, _) => {
+                    about.put(bytes);
+                    sink(&bytes[..size]);
                     passed += size;
+                    size
                 }
-            }
+                Item::Pad | Item::Tenant(_) => return None,
+            };
+            stored[place] += 1;
         }
         self.give_room(self.tail + at as u64);
         Some(passed)
@@ -247,12 +267,17 @@ impl Ring {
 
     /// The time of a record, which is later than that of the one before, or the same if both are of
     /// one event: a tick may be shorter than a nanosecond.
-    fn time(&mut self, record: &[u8], clock: &Clock) -> u64 {
-        let stamp = record.first_chunk().copied().map_or(0, u64::from_le_bytes);
+    /// `None`: it is in the future.
+    #[inline]
+    fn time(&mut self, record: &[u8], clock: &Clock) -> Option<u64> {
+        let stamp = layout::stamp_of(records::u64_at(record, 0)?, clock.latest());
+        if stamp > clock.latest() {
+            return None;
+        }
         if stamp != self.last.0 {
             self.last = (stamp, clock.ns(stamp).max(self.last.1.saturating_add(1)));
         }
-        self.last.1
+        Some(self.last.1)
     }
 
     fn give_room(&mut self, tail: u64) {

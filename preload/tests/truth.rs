@@ -104,6 +104,35 @@ fn threads_leave_nothing_behind_in_a_replay() {
     }
 }
 
+/// The addresses are the same all the time: nothing but the order of times tells whose they are.
+#[test]
+fn memory_that_changes_hands_is_never_taken_twice() {
+    let Some(program) = truth() else { return };
+    for (mode, expected) in [("handover", 3 * 150_000), ("give", 200_000)] {
+        let mut command = program.command();
+        let tunables = "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1";
+        let recorded = record(&exact(), command.arg(mode).env("GLIBC_TUNABLES", tunables));
+        recorded.assert_ok();
+        recorded.assert_counts();
+        assert_eq!(recorded.lost(), 0);
+        let mut count = 0;
+        let mut threads: BTreeMap<u64, std::collections::BTreeSet<u32>> = BTreeMap::new();
+        for event in &recorded.events {
+            if let Event::Allocation { address, tid, size: 48 | 80, .. } = event {
+                threads.entry(*address).or_default().insert(*tid);
+                count += 1;
+            }
+        }
+        assert!(count >= expected, "{mode}: {count}");
+        if mode == "handover" {
+            let shared = threads.values().filter(|threads| threads.len() > 1).count();
+            assert!(shared > 0, "{mode}: no address was had by two threads");
+        }
+        let replay = recorded.replay(|_| true);
+        assert_eq!((replay.clashes, replay.unknown), (0, 0), "{mode}");
+    }
+}
+
 #[test]
 fn thousands_of_threads_share_few_rings() {
     let Some(recorded) = run("churn") else { return };
@@ -314,8 +343,10 @@ fn the_segment_announces_everything_again() {
     let Some(program) = truth() else { return };
     let mut segment = 0;
     let mut counts = 0;
+    // Short, so that there are many turns.
+    let settings = Settings { ring_bytes: 64 << 10, ..exact() };
     let recorded =
-        crate::harness::record_with(&exact(), program.command().arg("many"), |collector, _| {
+        crate::harness::record_with(&settings, program.command().arg("many"), |collector, _| {
             counts += 1;
             if counts % 10 == 0 {
                 segment += 1;

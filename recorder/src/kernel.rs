@@ -436,7 +436,8 @@ fn stream_of(tracepoint: &str) -> Option<Stream> {
 
 /// Whether a recording is worth having without the tracepoint.
 fn is_optional(tracepoint: &str) -> bool {
-    tracepoint.starts_with("io_uring_") || tracepoint == "cgroup_attach_task"
+    tracepoint.starts_with("io_uring_")
+        || ["cgroup_attach_task", "mark_victim"].contains(&tracepoint)
 }
 
 /// Whether the running kernel is older than a version. Only where types do not tell.

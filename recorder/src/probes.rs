@@ -115,14 +115,11 @@ pub fn probes(file: &[u8]) -> Vec<Probe> {
         found.entry(offset).or_insert((function, code));
     }
     let defines_malloc = found.values().any(|((operation, _), _)| *operation == Operation::Malloc);
-    let others: Vec<u64> = found
-        .iter()
-        .filter(|(_, ((operation, _), _))| *operation != Operation::New)
-        .map(|(offset, _)| *offset)
-        .collect();
+    // One operator new may call another.
+    let known: Vec<u64> = found.keys().copied().collect();
     let probe = |(offset, ((operation, signature), code)): (u64, (_, &[u8]))| {
         let is_direct =
-            operation == Operation::New && defines_malloc && !calls(code, offset, &others);
+            operation == Operation::New && defines_malloc && !calls(code, offset, &known);
         Probe {
             offset: offset + cheap(code).unwrap_or(0),
             operation,

@@ -25,6 +25,7 @@ mod operators;
 mod process;
 mod record;
 mod ring;
+mod room;
 mod rules;
 mod seen;
 mod stack;

@@ -191,7 +191,7 @@ pub unsafe fn fill_header(header: *mut Header, pid: u32, tid: u32, data_bytes: u
     header.magic.store(layout::MAGIC, Ordering::Release);
 }
 
-const PATH_BYTES: usize = FOLDER_BYTES_MAX + 64;
+pub const PATH_BYTES: usize = FOLDER_BYTES_MAX + 64;
 
 /// Makes a file in the folder, `bytes` long, and maps it; its first `reserved` bytes can be
 /// written to whatever happens.
@@ -239,7 +239,7 @@ fn push_number(name: &mut [u8], length: &mut usize, value: u64, base: u64) {
 }
 
 /// The path of a file in the folder, with a NUL.
-fn path_of<'a>(name: &[u8], path: &'a mut [u8; PATH_BYTES]) -> Option<&'a [u8]> {
+pub fn path_of<'a>(name: &[u8], path: &'a mut [u8; PATH_BYTES]) -> Option<&'a [u8]> {
     // SAFETY: written before anybody asks.
     let (folder, length) = unsafe { &*FOLDER.0.get() };
     let end = length + 1 + name.len();

@@ -15,8 +15,9 @@ use core::sync::atomic::Ordering;
 
 use crate::layout::{
     self, ALLOCATION_BYTES, Control, DEALLOCATION_BYTES, DEPTH_MAX, HEARTBEAT_STALE_NS,
-    KIND_ALLOCATION, KIND_DEALLOCATION, KIND_STACK, ON_FULL_WAIT, Operation, STACK_BYTES,
-    TAIL_FRAMES,
+    KIND_ALLOCATION, KIND_DEALLOCATION, KIND_STACK, ON_FULL_WAIT, Operation, SHORT_ADDRESS_BITS,
+    SHORT_ALLOCATION_BYTES, SHORT_DEALLOCATION_BYTES, STACK_BYTES, TAG_ALLOCATION,
+    TAG_DEALLOCATION, TAIL_FRAMES, address_word, first_word,
 };
 use crate::ring::{self, NoRoom};
 use crate::rules::Lookup;
@@ -72,33 +73,62 @@ pub struct Writer {
     /// The segment that it writes into.
     pub epoch: u32,
     stamp: u64,
-    cpu: u16,
+    cpu: u32,
+}
+
+/// Begins an event: its time, or `None` if it is lost because it interrupts another. Of a call that
+/// gave memory back the time has been taken before.
+///
+/// # Safety
+/// `thread` is the calling thread's, and [`ready`].
+#[inline(always)]
+unsafe fn begin(
+    thread: *mut Thread,
+    control: &'static Control,
+    kind: usize,
+    since: Option<u64>,
+) -> Option<u64> {
+    // SAFETY: by contract.
+    let (thread, local) = unsafe { (&mut *thread, &mut *(*thread).local) };
+    if thread.writing != 0 {
+        local.ring.header().lost[kind].fetch_add(1, Ordering::Relaxed);
+        return None;
+    }
+    thread.writing = 1;
+    local.ring.begin();
+    let now = since.unwrap_or_else(|| clock::stamp(control));
+    // Two events of a thread in the order in which they were.
+    local.last_stamp = now.max(local.last_stamp + 1);
+    Some(local.last_stamp)
+}
+
+/// Makes what was written the recorder's and ends the event. Unless a handler forked meanwhile and
+/// this is the child: the ring is the parent's.
+///
+/// # Safety
+/// `thread` is the calling thread's, and an event has begun.
+#[inline(always)]
+unsafe fn commit_and_end(thread: *mut Thread, control: &'static Control) {
+    // SAFETY: by contract.
+    let (thread, local) = unsafe { (&mut *thread, &mut *(*thread).local) };
+    if local.incarnation == process::incarnation() {
+        local.ring.commit(control);
+    }
+    local.ring.end();
+    thread.writing = 0;
 }
 
 impl Writer {
+    /// For an event that has begun.
+    ///
     /// # Safety
     /// `thread` is the calling thread's, and [`ready`].
     #[inline(always)]
-    unsafe fn new(
-        thread: *mut Thread,
-        control: &'static Control,
-        kind: usize,
-        stamp: Option<u64>,
-    ) -> Option<Writer> {
-        // SAFETY: by contract.
-        let (thread_state, local) = unsafe { (&mut *thread, &mut *(*thread).local) };
-        if thread_state.writing != 0 {
-            local.ring.header().lost[kind].fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        thread_state.writing = 1;
-        local.ring.begin();
-        let now = stamp.unwrap_or_else(|| clock::stamp(control));
-        // Two events of a thread in the order in which they were.
-        let stamp = now.max(local.last_stamp + 1);
-        local.last_stamp = stamp;
+    unsafe fn new(thread: *mut Thread, control: &'static Control, stamp: u64) -> Writer {
         let epoch = control.epoch.load(Ordering::Relaxed);
-        Some(Writer { thread, local, control, epoch, stamp, cpu: clock::cpu() })
+        // SAFETY: by contract.
+        let local = unsafe { (*thread).local };
+        Writer { thread, local, control, epoch, stamp, cpu: clock::cpu() }
     }
 
     #[inline(always)]
@@ -160,9 +190,8 @@ impl Writer {
     /// There is room for it at `at`.
     #[inline(always)]
     pub unsafe fn header(&mut self, at: *mut u8, kind: u16, size: usize, fixed: usize) {
-        let (stamp, cpu, ids) = (self.stamp, self.cpu, self.local().ids);
         // SAFETY: by contract.
-        unsafe { ring::write_header(at, stamp, ids.tid, ids.pid, kind, size, fixed as u16, cpu) };
+        unsafe { ring::write_header(at, self.stamp, kind, size, fixed as u16, self.cpu) };
     }
 
     /// Makes what was written the recorder's, unless a handler forked meanwhile and this is the
@@ -223,16 +252,52 @@ pub unsafe fn allocation(thread: *mut Thread, allocation: Allocation, caller: Ca
         if size_bytes < control.size_min {
             return;
         }
-        let Some(writer) = Writer::new(thread, control, ALLOCATION, None) else { return };
-        write_allocation(writer, allocation, one_in, caller);
+        let Some(stamp) = begin(thread, control, ALLOCATION, None) else { return };
+        // Most calls come as one of the last did, and there is room.
+        let local = &mut *(*thread).local;
+        let epoch = control.epoch.load(Ordering::Relaxed);
+        if is_short(&allocation)
+            && let Some(id) = local.memos.recall_announced(caller, modules::generation(), epoch)
+            && let Ok(at) = local.ring.reserve(SHORT_ALLOCATION_BYTES)
+        {
+            write_short(at, stamp, clock::cpu(), &allocation, id);
+            return commit_and_end(thread, control);
+        }
+        write_allocation(Writer::new(thread, control, stamp), allocation, one_in, caller);
     }
 }
 
+/// Whether all fields fit in a short record.
+#[inline(always)]
+fn is_short(allocation: &Allocation) -> bool {
+    allocation.old_address == 0 && allocation.address >> SHORT_ADDRESS_BITS == 0
+}
+
+/// Writes a short record.
+///
+/// # Safety
+/// There is room for it at `at`, and it [`is_short`].
+#[inline(always)]
+unsafe fn write_short(at: *mut u8, stamp: u64, cpu: u32, allocation: &Allocation, stack_id: u64) {
+    let words = [
+        first_word(TAG_ALLOCATION | allocation.operation as u8, stamp),
+        address_word(allocation.address, cpu),
+        allocation.size_bytes,
+        stack_id,
+    ];
+    // SAFETY: by contract; room is aligned to 8 bytes.
+    unsafe { at.cast::<[u64; 4]>().write(words) };
+}
+
+/// Writes an allocation with what has to be announced before it.
+#[inline(never)]
 fn write_allocation(mut writer: Writer, allocation: Allocation, one_in: u32, caller: Caller) {
     // A full ring costs no walk.
     if writer.reserve(ALLOCATION_BYTES).is_none() {
         return writer.lose(ALLOCATION);
     }
+    let is_short = is_short(&allocation);
+    let record_bytes = if is_short { SHORT_ALLOCATION_BYTES } else { ALLOCATION_BYTES };
     let depth_max = writer.control.depth_max as usize;
     let stamp = writer.stamp;
     let local = writer.local;
@@ -264,7 +329,7 @@ fn write_allocation(mut writer: Writer, allocation: Allocation, one_in: u32, cal
             stack_bytes = stack_record_bytes(walked.count);
         }
         // Both or none: no event without its stack.
-        let Some(at) = writer.reserve(stack_bytes + ALLOCATION_BYTES) else {
+        let Some(at) = writer.reserve(stack_bytes + record_bytes) else {
             return writer.lose(ALLOCATION);
         };
         // Waiting has led into another segment, which knows no stacks yet.
@@ -277,18 +342,25 @@ fn write_allocation(mut writer: Writer, allocation: Allocation, one_in: u32, cal
                 write_stack(&mut writer, at, &walked, frames);
             }
             let at = at.add(stack_bytes);
-            writer.header(at, KIND_ALLOCATION, ALLOCATION_BYTES, ALLOCATION_BYTES);
-            at.add(24).cast::<[u64; 5]>().write([
-                allocation.address,
-                allocation.old_address,
-                allocation.size_bytes,
-                walked.id,
-                allocation.operation as u64 | u64::from(one_in) << 32,
-            ]);
+            if is_short {
+                write_short(at, writer.stamp, writer.cpu, &allocation, walked.id);
+            } else {
+                writer.header(at, KIND_ALLOCATION, ALLOCATION_BYTES, ALLOCATION_BYTES);
+                at.add(24).cast::<[u64; 5]>().write([
+                    allocation.address,
+                    allocation.old_address,
+                    allocation.size_bytes,
+                    walked.id,
+                    allocation.operation as u64 | u64::from(one_in) << 32,
+                ]);
+            }
         }
         writer.commit();
-        if stack_bytes != 0 && is_whole {
-            seen::insert(key);
+        if is_whole {
+            if stack_bytes != 0 {
+                seen::insert(key);
+            }
+            memos.announce(caller, walked.id, epoch);
         }
         return writer.end();
     }
@@ -339,16 +411,52 @@ pub unsafe fn deallocation(
         if !layout::is_sampled(address, control.salt, one_in) {
             return;
         }
-        let Some(mut writer) = Writer::new(thread, control, DEALLOCATION, since) else { return };
-        let Some(at) = writer.reserve(DEALLOCATION_BYTES) else {
-            return writer.lose(DEALLOCATION);
-        };
-        writer.header(at, KIND_DEALLOCATION, DEALLOCATION_BYTES, DEALLOCATION_BYTES);
-        let words = [address, operation as u64 | u64::from(one_in) << 32];
-        at.add(24).cast::<[u64; 2]>().write(words);
-        writer.commit();
-        writer.end();
+        let Some(stamp) = begin(thread, control, DEALLOCATION, since) else { return };
+        let local = &mut *(*thread).local;
+        if address >> SHORT_ADDRESS_BITS == 0
+            && let Ok(at) = local.ring.reserve(SHORT_DEALLOCATION_BYTES)
+        {
+            write_short_deallocation(at, stamp, clock::cpu(), operation, address);
+            return commit_and_end(thread, control);
+        }
+        write_deallocation(Writer::new(thread, control, stamp), operation, address, one_in);
     }
+}
+
+/// # Safety
+/// There is room for it at `at`, and for the address in a short record.
+#[inline(always)]
+unsafe fn write_short_deallocation(
+    at: *mut u8,
+    stamp: u64,
+    cpu: u32,
+    operation: Operation,
+    address: u64,
+) {
+    let first = first_word(TAG_DEALLOCATION | operation as u8, stamp);
+    // SAFETY: by contract; room is aligned to 8 bytes.
+    unsafe { at.cast::<[u64; 2]>().write([first, address_word(address, cpu)]) };
+}
+
+/// Where there is no room right now, or the address has more than the usual bits.
+#[cold]
+#[inline(never)]
+fn write_deallocation(mut writer: Writer, operation: Operation, address: u64, one_in: u32) {
+    let is_short = address >> SHORT_ADDRESS_BITS == 0;
+    let bytes = if is_short { SHORT_DEALLOCATION_BYTES } else { DEALLOCATION_BYTES };
+    let Some(at) = writer.reserve(bytes) else { return writer.lose(DEALLOCATION) };
+    // SAFETY: the room was reserved.
+    unsafe {
+        if is_short {
+            write_short_deallocation(at, writer.stamp, writer.cpu, operation, address);
+        } else {
+            writer.header(at, KIND_DEALLOCATION, DEALLOCATION_BYTES, DEALLOCATION_BYTES);
+            let words = [address, operation as u64 | u64::from(one_in) << 32];
+            at.add(24).cast::<[u64; 2]>().write(words);
+        }
+    }
+    writer.commit();
+    writer.end();
 }
 
 /// Memory has changed its size, its address or both, or has not.

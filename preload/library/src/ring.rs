@@ -4,8 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::layout::{
-    Control, HEADER_BYTES, Header, INTERNAL_PAD, INTERNAL_TENANT, KIND_INTERNAL,
-    RECORD_HEADER_BYTES,
+    Control, HEADER_BYTES, Header, TAG_PAD, TAG_RECORD, TAG_TENANT, TENANT_BYTES, first_word,
 };
 use crate::sys;
 
@@ -105,9 +104,8 @@ impl Ring {
         self.next = next;
         // SAFETY: inside the data, which is backed, and not yet read records are not touched.
         unsafe {
-            if skipped >= RECORD_HEADER_BYTES as u64 {
-                let at = self.data.add(position as usize);
-                write_header(at, 0, 0, 0, KIND_INTERNAL, skipped as usize, INTERNAL_PAD, 0);
+            if skipped != 0 {
+                self.data.add(position as usize).cast::<u64>().write(first_word(TAG_PAD, 0));
             }
             Ok(self.data.add(if skipped == 0 { position as usize } else { 0 }))
         }
@@ -124,13 +122,10 @@ impl Ring {
     }
 
     /// From here on its records are of another thread. Whether there was room to say so.
-    pub fn hand_over(&mut self, pid: u32, tid: u32, control: &Control) -> bool {
-        let Ok(at) = self.reserve(RECORD_HEADER_BYTES) else { return false };
+    pub fn hand_over(&mut self, tid: u32, control: &Control) -> bool {
+        let Ok(at) = self.reserve(TENANT_BYTES) else { return false };
         // SAFETY: the room was reserved.
-        unsafe {
-            let size = RECORD_HEADER_BYTES;
-            write_header(at, 0, tid, pid, KIND_INTERNAL, size, INTERNAL_TENANT, 0);
-        }
+        unsafe { at.cast::<[u64; 2]>().write([first_word(TAG_TENANT, 0), u64::from(tid)]) };
         self.commit(control);
         self.end();
         true
@@ -173,25 +168,15 @@ impl Ring {
     }
 }
 
-/// Writes a record's header.
+/// Writes a record's header. Process and thread are filled in by the recorder.
 ///
 /// # Safety
 /// There is room for it at `at`.
-#[expect(clippy::too_many_arguments, reason = "they are the fields")]
 #[inline(always)]
-pub unsafe fn write_header(
-    at: *mut u8,
-    stamp: u64,
-    tid: u32,
-    pid: u32,
-    kind: u16,
-    size: usize,
-    fixed: u16,
-    cpu: u16,
-) {
+pub unsafe fn write_header(at: *mut u8, stamp: u64, kind: u16, size: usize, fixed: u16, cpu: u32) {
     let words = [
-        stamp,
-        u64::from(tid) | u64::from(pid) << 32,
+        first_word(TAG_RECORD, stamp),
+        0,
         u64::from(kind)
             | (size as u64 & 0xffff) << 16
             | u64::from(fixed) << 32

@@ -4,7 +4,9 @@
 //! Anything else (coroutines, signal stacks, what garbage in a register points to) is copied by the
 //! kernel first, which does not mind memory that is not there.
 
-use unwind::{Kind, Registers, Step};
+use core::cell::{Cell, UnsafeCell};
+
+use unwind::{FP_LOST, Kind, Registers, Step};
 
 use crate::layout::{DEPTH_MAX, STACK_FRAME_POINTERS, STACK_TRUNCATED};
 use crate::rules::{self, NOT_CODE};
@@ -115,8 +117,9 @@ pub struct Walked {
 
 /// Words that a walk may read for it to be remembered.
 const READS_MAX: usize = 44;
-/// Walks that a thread remembers.
-const MEMOS: usize = 32;
+/// Walks that a thread remembers, in sets of a few.
+const MEMO_SETS: usize = 32;
+const MEMO_WAYS: usize = 2;
 
 /// A walk, with every word that it read: as long as these are what they were, and so are the
 /// registers and the rules, the same walk comes to the same end.
@@ -130,48 +133,85 @@ struct Memo {
     flags: u32,
     count: u32,
     reads: u32,
+    /// Segment that the stack was announced in, if [`Memo::is_announced`].
+    epoch: u32,
+    is_announced: bool,
     read: [(u64, u64); READS_MAX],
 }
 
 /// The last walks of a thread. Programs call from the same places again and again.
 #[repr(C)]
-pub struct Memos([Memo; MEMOS]);
+pub struct Memos {
+    sets: [[Memo; MEMO_WAYS]; MEMO_SETS],
+    /// Walks so far: which one of a set is replaced.
+    walks: usize,
+}
 
 impl Memos {
     /// Forgets all, as for another thread.
     pub fn clear(&mut self) {
-        for memo in &mut self.0 {
+        for memo in self.sets.as_flattened_mut() {
             memo.count = 0;
         }
     }
 
     #[inline(always)]
-    fn of(&mut self, caller: Caller) -> &mut Memo {
+    fn set(caller: Caller) -> usize {
         let mixed = (caller.pc ^ (caller.sp >> 4)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &mut self.0[(mixed >> 59) as usize % MEMOS]
+        (mixed >> 59) as usize % MEMO_SETS
     }
 
-    /// The walk from `caller`, if it would go as it did before.
-    #[inline(always)]
-    pub fn recall(&mut self, caller: Caller, generation: u32) -> Option<Walked> {
-        let memo = self.of(caller);
-        if (memo.sp, memo.fp, memo.pc) != (caller.sp, caller.fp, caller.pc)
-            || memo.generation != generation
-            || memo.count == 0
-        {
-            return None;
+    /// One for a new walk.
+    fn replace(&mut self, caller: Caller) -> &mut Memo {
+        let set = &mut self.sets[Memos::set(caller)];
+        self.walks = self.walks.wrapping_add(1);
+        let free = set.iter().position(|memo| memo.count == 0);
+        &mut set[free.unwrap_or(self.walks % MEMO_WAYS)]
+    }
+
+    /// Remembers that a stack was announced in a segment.
+    pub fn announce(&mut self, caller: Caller, id: u64, epoch: u32) {
+        for memo in &mut self.sets[Memos::set(caller)] {
+            if memo.id == id {
+                (memo.epoch, memo.is_announced) = (epoch, true);
+            }
         }
-        let reads = &memo.read[..(memo.reads as usize).min(READS_MAX)];
+    }
+
+    /// The number of the walk from `caller`, if it would go as one did before that was announced in
+    /// this segment.
+    #[inline(always)]
+    pub fn recall_announced(&self, caller: Caller, generation: u32, epoch: u32) -> Option<u64> {
+        let set = &self.sets[Memos::set(caller)];
+        let is_announced = |memo: &Memo| memo.is_announced && memo.epoch == epoch;
+        let memo = set.iter().find(|memo| memo.holds(caller, generation))?;
+        is_announced(memo).then_some(memo.id)
+    }
+
+    /// The walk from `caller`, if it would go as one did before.
+    pub fn recall(&self, caller: Caller, generation: u32) -> Option<Walked> {
+        let set = &self.sets[Memos::set(caller)];
+        let memo = set.iter().find(|memo| memo.holds(caller, generation))?;
+        Some(Walked { count: memo.count as usize, flags: memo.flags, id: memo.id })
+    }
+}
+
+impl Memo {
+    #[inline(always)]
+    fn holds(&self, caller: Caller, generation: u32) -> bool {
+        if (self.sp, self.fp, self.pc) != (caller.sp, caller.fp, caller.pc)
+            || self.generation != generation
+            || self.count == 0
+        {
+            return false;
+        }
+        let reads = &self.read[..(self.reads as usize).min(READS_MAX)];
         let changed = reads.iter().fold(0, |changed, (address, value)| {
             // SAFETY: read before, between the same stack pointer and the end of the thread's own
             // stack.
             changed | (unsafe { (*address as *const u64).read_volatile() } ^ value)
         });
-        (changed == 0).then_some(Walked {
-            count: memo.count as usize,
-            flags: memo.flags,
-            id: memo.id,
-        })
+        changed == 0
     }
 }
 
@@ -186,14 +226,16 @@ pub fn walk(
     depth_max: usize,
     lookup: rules::Lookup,
 ) -> Walked {
-    let memo = memos.of(caller);
+    let memo = memos.replace(caller);
     memo.count = 0;
-    let reads = core::cell::Cell::new(0usize);
-    let memo = core::cell::UnsafeCell::new(memo);
+    memo.id = 0;
+    memo.is_announced = false;
+    let reads = Cell::new(0usize);
+    let memo = UnsafeCell::new(memo);
     let lowest = caller.sp;
     let is_own = bounds.has(lowest);
     window.clear();
-    let window = core::cell::UnsafeCell::new(window);
+    let window = UnsafeCell::new(window);
     let read = |address: u64| {
         if is_own && lowest <= address && address < bounds.high && address.is_multiple_of(8) {
             // SAFETY: between the stack pointer and the end of the thread's stack.
@@ -219,6 +261,8 @@ pub fn walk(
     let mut count = 0;
     // Of what a signal interrupted the address is its own, not one behind a call.
     let mut is_return = true;
+    // Where the frame pointer was read last. Most are passed on but not used, and do not matter.
+    let mut fp_read = None;
     loop {
         let pc = registers.pc;
         let rule = rules::find(pc - u64::from(is_return), &lookup);
@@ -236,12 +280,23 @@ pub fn walk(
             flags |= STACK_TRUNCATED;
             break;
         }
-        let next = if rule.kind == Kind::NONE || rule.kind == NOT_CODE {
+        let is_without = rule.kind == Kind::NONE || rule.kind == NOT_CODE;
+        if is_without || rule.kind == Kind::FP {
+            // SAFETY: as above.
+            remember(unsafe { *memo.get() }, &reads, fp_read.take());
+        }
+        let before = reads.get();
+        let next = if is_without {
             flags |= STACK_FRAME_POINTERS;
             follow_frame_pointer(registers, read)
         } else {
             unwind::step(rule, registers, read)
         };
+        let has_read_fp = !is_without && ![0, FP_LOST].contains(&rule.fp_offset);
+        if has_read_fp && rule.kind != Kind::SIGNAL && reads.get() == before + 2 {
+            // SAFETY: as above.
+            fp_read = forget(unsafe { *memo.get() }, &reads, before);
+        }
         match next {
             Step::Next(next) => registers = next,
             Step::End => break,
@@ -261,6 +316,22 @@ pub fn walk(
         (memo.count, memo.reads) = (count as u32, reads.get() as u32);
     }
     Walked { count, flags, id }
+}
+
+/// Adds a read to those that a walk depends on.
+fn remember(memo: &mut Memo, reads: &Cell<usize>, read: Option<(u64, u64)>) {
+    let Some(read) = read else { return };
+    if let Some(place) = memo.read.get_mut(reads.get()) {
+        *place = read;
+    }
+    reads.set(reads.get() + 1);
+}
+
+/// Takes back a read that only one more came after.
+fn forget(memo: &mut Memo, reads: &Cell<usize>, at: usize) -> Option<(u64, u64)> {
+    let last = *memo.read.get(at + 1)?;
+    reads.set(at + 1);
+    Some(core::mem::replace(&mut memo.read[at], last))
 }
 
 /// Where no rule tells: as if the function kept a frame pointer. On aarch64 all do.

@@ -9,6 +9,8 @@ pub mod number {
     pub const READ: usize = 0;
     pub const CLOSE: usize = 3;
     pub const FSTAT: usize = 5;
+    pub const PWRITE64: usize = 18;
+    pub const FCNTL: usize = 72;
     pub const MMAP: usize = 9;
     pub const MUNMAP: usize = 11;
     pub const SCHED_YIELD: usize = 24;
@@ -32,6 +34,7 @@ pub mod number {
 /// Numbers of system calls.
 #[cfg(target_arch = "aarch64")]
 pub mod number {
+    pub const FCNTL: usize = 25;
     pub const UNLINKAT: usize = 35;
     pub const FTRUNCATE: usize = 46;
     pub const FALLOCATE: usize = 47;
@@ -40,6 +43,7 @@ pub mod number {
     pub const CLOSE: usize = 57;
     pub const READ: usize = 63;
     pub const READLINKAT: usize = 78;
+    pub const PWRITE64: usize = 68;
     pub const FSTAT: usize = 80;
     pub const FUTEX: usize = 98;
     pub const CLOCK_GETTIME: usize = 113;
@@ -124,6 +128,11 @@ impl File {
         File::open_with(path, O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0)
     }
 
+    /// Opens to read and write.
+    pub fn open_to_write(path: &Path) -> Result<File, Errno> {
+        File::open_with(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0)
+    }
+
     /// Makes a file that must not be there yet, to read and write.
     pub fn create(path: &Path) -> Result<File, Errno> {
         let file = File::open_with(path, O_RDWR | O_CREAT_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)?;
@@ -146,6 +155,32 @@ impl File {
         let args = [self.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
         // SAFETY: the buffer is exclusively ours.
         unsafe { call(number::READ, args) }
+    }
+
+    /// Writes over its beginning. Whether all was written.
+    pub fn write_at_start(&self, bytes: &[u8]) -> bool {
+        let args = [self.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+        // SAFETY: the kernel reads the bytes.
+        unsafe { call(number::PWRITE64, args) == Ok(bytes.len()) }
+    }
+
+    /// Locks it against all others that open it. False when another has locked it.
+    pub fn lock(&self) -> bool {
+        self.set_lock(1)
+    }
+
+    /// Ends the lock.
+    pub fn unlock(&self) {
+        self.set_lock(2);
+    }
+
+    fn set_lock(&self, kind: u16) -> bool {
+        const F_OFD_SETLK: usize = 37;
+        // `struct flock`: the kind, and zeros, which mean the whole file.
+        let lock = [u64::from(kind), 0, 0, 0];
+        let args = [self.0 as usize, F_OFD_SETLK, lock.as_ptr() as usize, 0, 0, 0];
+        // SAFETY: the kernel reads the struct.
+        unsafe { call(number::FCNTL, args).is_ok() }
     }
 
     /// Its size.

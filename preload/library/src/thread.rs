@@ -7,7 +7,7 @@ use crate::layout::{DEPTH_MAX, HEADER_BYTES, RING_BYTES_MIN, RING_PREFIX, RINGS_
 use crate::ring::{Ring, STEP_BYTES};
 use crate::stack::{Bounds, Memos, Window};
 use crate::tls::{self, Thread};
-use crate::{maps, process, sys};
+use crate::{maps, process, room, sys};
 
 /// What a thread works with, in memory of its own: stacks may be small.
 #[repr(C)]
@@ -39,6 +39,13 @@ static SEARCHED: AtomicU32 = AtomicU32::new(0);
 
 /// Rings looked at before a new one is made.
 const SEARCH_MAX: u32 = 64;
+
+/// Whether no other thread that runs has ever recorded anything: rings are handed on only by threads
+/// that are gone.
+#[inline(always)]
+pub fn is_alone() -> bool {
+    USED.load(Ordering::Acquire) <= 1
+}
 
 /// Numbers of a thread.
 #[derive(Clone, Copy)]
@@ -126,7 +133,7 @@ fn take_over(tid: u32) -> Option<*mut Local> {
         }
         let ids = Ids::own();
         // SAFETY: its thread is gone, and we are the one that took it.
-        let has_room = unsafe { (*local).ring.hand_over(ids.pid, ids.tid, process::control()) };
+        let has_room = unsafe { (*local).ring.hand_over(ids.tid, process::control()) };
         if has_room {
             // SAFETY: as above.
             unsafe { (*local).ids = ids };
@@ -139,7 +146,7 @@ fn take_over(tid: u32) -> Option<*mut Local> {
 
 /// A new ring.
 fn make(tid: u32) -> Option<*mut Local> {
-    let at = USED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+    let at = USED.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |used| {
         (used < RINGS_MAX as u32).then_some(used + 1)
     });
     let at = at.ok()? as usize;
@@ -163,7 +170,15 @@ fn make_at(at: usize) -> Option<*mut Local> {
         32..256 => wanted / 4,
         _ => wanted / 16,
     };
-    let bytes = u64::from(bytes.max(RING_BYTES_MIN.min(wanted)));
+    let bytes = room::take(bytes.max(RING_BYTES_MIN.min(wanted)).into())?;
+    let made = make_of(bytes);
+    if made.is_none() {
+        room::give_back(bytes);
+    }
+    made
+}
+
+fn make_of(bytes: u64) -> Option<*mut Local> {
     let ids = Ids::own();
     let local = sys::map_anonymous(LOCAL_BYTES).ok()?.cast::<Local>();
     let step = STEP_BYTES.min(bytes);

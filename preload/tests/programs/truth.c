@@ -98,8 +98,48 @@ static void *exchange(void *arg) {
     }
     return NULL;
 }
+// Threads that all have the same few pieces of memory in turn, handed over with no more than a plain
+// load and store where the machine allows it. Its allocator must not keep any for one thread.
+static void *handover(void *arg) {
+    static void *volatile slots[2];
+    for (long i = 0; i < 150000; i++) {
+        void *p = do_malloc(48);
+        void *volatile *slot = &slots[(i + (long)arg) % 2];
+        if (i % 2) p = __atomic_exchange_n(slot, p, __ATOMIC_RELAXED);
+        do_free(p);
+    }
+    return NULL;
+}
+// One thread gets, the other gives back.
+static void *volatile given;
+static void *giver(void *arg) {
+    for (long i = 0; i < 200000; i++) {
+        void *p = do_malloc(80);
+        while (__atomic_load_n(&given, __ATOMIC_RELAXED)) ;
+        __atomic_store_n(&given, p, __ATOMIC_RELEASE);
+    }
+    return arg;
+}
+static void *taker(void *arg) {
+    for (long i = 0; i < 200000; i++) {
+        void *p;
+        while (!(p = __atomic_load_n(&given, __ATOMIC_ACQUIRE))) ;
+        __atomic_store_n(&given, NULL, __ATOMIC_RELAXED);
+        do_free(p);
+    }
+    return arg;
+}
+static void *give_or_take(void *arg) { return (long)arg % 2 ? giver(arg) : taker(arg); }
+static void *pairs(void *arg) { for (int i = 0; i < 50000; i++) do_free(do_malloc(10)); return arg; }
+static pthread_barrier_t crowd;
+static void *in_crowd(void *arg) {
+    pthread_barrier_wait(&crowd);
+    for (int i = 0; i < 200; i++) do_free(do_malloc(24));
+    pthread_barrier_wait(&crowd);
+    return arg;
+}
 static void threads(int n, void *(*run)(void *)) {
-    pthread_t ids[64];
+    pthread_t ids[512];
     for (long i = 0; i < n; i++) if (pthread_create(&ids[i], NULL, run, (void *)(i + 1))) abort();
     for (int i = 0; i < n; i++) pthread_join(ids[i], NULL);
 }
@@ -125,7 +165,16 @@ int main(int argc, char **argv) {
     else if (!strcmp(mode, "closed")) { for (int i = 3; i < 1024; i++) close(i); all_ways(); if (open("/dev/null", 0) != 3) abort(); }
     else if (!strcmp(mode, "storm")) threads(8, storm);
     else if (!strcmp(mode, "exchange")) { threads(4, exchange); for (int i = 0; i < 16; i++) do_free(shared[i]); }
-    else if (!strcmp(mode, "churn")) { for (int i = 0; i < 2000; i++) threads(1, one); }
+    else if (!strcmp(mode, "handover")) { threads(3, handover); }
+    else if (!strcmp(mode, "give")) { threads(2, give_or_take); }
+    else if (!strcmp(mode, "pairs")) { threads(2, pairs); op[1] += 100000; }
+    else if (!strcmp(mode, "crowd")) { pthread_barrier_init(&crowd, NULL, 300); threads(300, in_crowd); }
+    else if (!strcmp(mode, "chroot")) {
+        if (chroot(argv[2]) || chdir("/")) abort();
+        all_ways();
+        threads(4, pairs);
+        forker(NULL);
+    } else if (!strcmp(mode, "churn")) { for (int i = 0; i < 2000; i++) threads(1, one); }
     else if (!strcmp(mode, "fork")) {
         leak_here();
         for (int i = 0; i < 20; i++) forker(NULL);
