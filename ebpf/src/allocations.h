@@ -27,6 +27,25 @@ const volatile __u64 sample_salt = 0;	/* mix(address ^ salt) % one_in == 0 */
 #define RETURN_POPS 0
 #endif
 
+/* Kernels since 6.13 give programs of this type a stack for each CPU, as if none could be preempted in
+ * favour of another; those that may end in a tail call keep a stack of their own. This one is never made. */
+#ifndef EBREC_HASH
+const volatile bool ends_in_another = false;
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} others SEC(".maps");
+#define KEEP_OWN_STACK(regs)                              \
+	do {                                              \
+		if (ends_in_another)                      \
+			bpf_tail_call(regs, &others, 0);  \
+	} while (0)
+#else
+#define KEEP_OWN_STACK(regs)
+#endif
+
 /* The finaliser of splitmix64; the library in preload/ does the same. */
 static __always_inline __u64 mix(__u64 x)
 {
@@ -62,6 +81,7 @@ static __always_inline bool is_inner(struct task_struct *task, struct thread *th
 
 static __always_inline int call_begins(struct pt_regs *regs, __u32 operation, __u64 size, __u64 old, bool delegates)
 {
+	KEEP_OWN_STACK(regs);
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
 	__u64 sp = regs->sp;
@@ -113,6 +133,7 @@ static __noinline int deallocation_emit(struct task_struct *task, struct thread 
 
 static __always_inline int freed(struct pt_regs *regs, __u32 operation)
 {
+	KEEP_OWN_STACK(regs);
 	__u64 address = ARGUMENT0(regs), sp = regs->sp;
 	if (!address)
 		return 0;
@@ -173,6 +194,7 @@ static __always_inline int call_ends(struct task_struct *task, struct thread *th
 SEC("uretprobe")
 int uretprobe__allocation(struct pt_regs *regs)
 {
+	KEEP_OWN_STACK(regs);
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
 	__u64 sp = regs->sp, pc = PC(regs), fp = FP(regs), result = RESULT(regs), outer = thread ? thread->in.sp : 0;
@@ -194,6 +216,7 @@ int uretprobe__allocation(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__return(struct pt_regs *regs)
 {
+	KEEP_OWN_STACK(regs);
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
 	__u64 sp = regs->sp, pc = 0;
