@@ -517,7 +517,7 @@ mod tests {
     fn the_libraries_of_a_program_are_found() {
         let found = libraries(Path::new("/bin/sh"));
         assert!(found.iter().any(|path| path.to_string_lossy().contains("libc.so")), "{found:?}");
-        assert_eq!(libraries(Path::new("/etc/passwd")), [PathBuf::new(); 0]);
+        assert!(libraries(Path::new("/etc/passwd")).is_empty());
     }
 
     #[test]

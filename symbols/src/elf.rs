@@ -107,9 +107,7 @@ impl Image {
     }
 }
 
-fn read<E: FileHeader<Endian = Endianness>>(
-    data: &ReadCache<File>,
-) -> object::read::Result<Image> {
+fn read<E: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> object::read::Result<Image> {
     let header = E::parse(data)?;
     let endian = header.endian()?;
     let sections = header.sections(endian, data)?;
