@@ -57,7 +57,7 @@ fn trace(path: &Path) {
     let call = |n: u32, upid: u32, operation: &str, address: Value, old: Value, size: u32| {
         json!({"ts": ts(n), "pid": upid, "upid": upid, "comm": "app", "operation": operation,
             "address": address, "old_address": old, "size_bytes": size, "one_in": 1,
-            "stack_id": if n % 2 == 0 { 1 } else { 3 }})
+            "stack_id": if n.is_multiple_of(2) { 1 } else { 3 }})
     };
     let give_back = |n: u32, operation: &str, address: u32| {
         json!({"ts": ts(n), "pid": 7, "upid": 7, "comm": "app", "operation": operation,

@@ -179,7 +179,11 @@ static __always_inline __u32 scope_bits(struct task_struct *task, __u32 inherite
 /* The state of a task that is in scope or may come into it; NULL for others. */
 static __always_inline struct thread *thread_consider(struct task_struct *task, __u32 inherited, __u32 lane)
 {
-	if (BPF_CORE_READ(task, tgid) == self_pid || !BPF_CORE_READ(task, pid))
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	if (tgid == self_pid || !BPF_CORE_READ(task, pid))
+		return 0;
+	/* Nor are the helpers of the recorder. */
+	if (BPF_CORE_READ(task, real_parent, tgid) == self_pid && tgid != launched_pid)
 		return 0;
 	char comm[16];
 	BPF_CORE_READ_STR_INTO(&comm, task, comm);

@@ -123,34 +123,35 @@ impl Worker {
     }
 
     fn deal_with(&mut self, segment: u64) -> store::Result<()> {
-        let compress = match self.encode {
-            Encode::Now => {
-                let (folder, status, symbols) = (&self.folder, &self.status, &mut self.symbols);
-                let encoded = self.pool.install(|| {
-                    let encoded = store::encode::segment(folder, segment, folder.path())?;
-                    if let Some((symbolizer, held)) = symbols {
-                        symbolizer.options().held = held();
-                        if let Err(error) = symbolizer.segment(folder, segment) {
-                            // The stacks are there without names, which can be given them later.
-                            let note =
-                                format!("stacks of segment {segment} have no names: {error}");
-                            status.notes.lock().expect("no thread panics with the lock").push(note);
-                        }
-                    }
-                    status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
-                    Ok::<_, store::Error>(encoded)
-                })?;
-                self.status
-                    .bytes
-                    .fetch_add(encoded.tables.iter().map(|table| table.bytes).sum(), Relaxed);
-                self.keep_spool
-            }
-            Encode::Later => true,
-        };
-        if compress {
-            return store::spool::compress_all(&self.folder.spool_path(segment));
+        if self.encode == Encode::Now {
+            let folder = &self.folder;
+            let encoded =
+                self.pool.install(|| store::encode::segment(folder, segment, folder.path()))?;
+            let bytes = encoded.tables.iter().map(|table| table.bytes).sum();
+            self.status.bytes.fetch_add(bytes, Relaxed);
         }
-        self.folder.remove_spool(segment)
+        if self.encode == Encode::Later || self.keep_spool {
+            store::spool::compress_all(&self.folder.spool_path(segment))?;
+        } else {
+            self.folder.remove_spool(segment)?;
+        }
+        self.symbolize(segment);
+        Ok(())
+    }
+
+    /// Names the functions of a segment's stacks while their files are at hand; what keeps it from
+    /// that costs names only, which `ebrec symbolize` can give later.
+    fn symbolize(&mut self, segment: u64) {
+        let Some((symbolizer, held)) = &mut self.symbols else { return };
+        symbolizer.options().held = held();
+        let (folder, status) = (&self.folder, &self.status);
+        self.pool.install(|| {
+            if let Err(error) = symbolizer.segment(folder, segment) {
+                let note = format!("stacks of segment {segment} have no names: {error}");
+                status.notes.lock().expect("no thread panics with the lock").push(note);
+            }
+            status.cpu_ns.store(host::thread_cpu_ns(), Relaxed);
+        });
     }
 
     fn drop_oldest(&mut self) {
