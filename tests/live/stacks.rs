@@ -260,11 +260,12 @@ fn a_stack_of_five_thousand_frames_is_cut_and_says_so() {
         let args = ["record", "-s", source, "--cpu-rate", "499", "--force", "--", &program, "5000"];
         let run = lab.ebrec(&args);
         assert_eq!((run.code, run.out.trim()), (0, "done"), "{run:?}");
+        // What was inlined and what the kernel did for it have frames of their own.
         let deepest = lab.rows(
-            "SELECT max(depth), bool_and(truncated) FROM stacks WHERE folded LIKE '%dive;dive;dive%'",
+            "SELECT max(depth) BETWEEN 64 AND 140, bool_and(truncated) FROM stacks \
+             WHERE folded LIKE '%dive;dive;dive%'",
         );
-        // One of them may hold an inlined function, which has a frame of its own.
-        assert!(["64,true", "65,true"].contains(&deepest[0].as_str()), "{source}: {deepest:?}");
+        assert_eq!(deepest, ["true,true"], "{source}");
     }
 }
 
