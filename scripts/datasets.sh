@@ -19,10 +19,16 @@ mkdir "$work" "$group"
 trap 'rm -rf "$work"; rmdir "$group"' EXIT
 cp "$ebrec" "$work/ebrec"
 
-for name in script server threads; do
+# Which data sets to record; all of them unless told otherwise.
+for name in ${DATASETS:-script server threads memory}; do
 	cp "$datasets/$name"/run.* "$work/"
+	sources=syscalls,sched
 	case $name in
 	script) command=(/bin/sh run.sh) code=7 ;;
+	memory)
+		c++ -O2 -fomit-frame-pointer -pthread -o "$work/allocations" tests/programs/allocations.cpp
+		command=(/bin/sh run.sh) code=0 sources=allocations,faults,cpu,offcpu,syscalls
+		;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
 	rm -rf "${datasets:?}/$name/trace" "$work/trace"
@@ -31,7 +37,7 @@ for name in script server threads; do
 	(
 		echo "$BASHPID" > "$group/cgroup.procs"
 		cd "$work"
-		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q --encode later -- "${command[@]}"
+		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q -s "$sources" --on-full wait --encode later -- "${command[@]}"
 	) || ended=$?
 	[ "$ended" = "$code" ] || { echo "datasets.sh: $name ended with $ended" >&2; exit 1; }
 	rm -f "$work/trace/.lock" "$work"/run.*

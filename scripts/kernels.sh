@@ -113,8 +113,9 @@ init() {
 		done
 		ebrec record -q -s cpu,faults --cpu-rate 199 -o cpu -- /bin/hot 20
 		ebrec record -q -s offcpu -o offcpu -- /bin/blocked
+		ebrec record -q -s faults --ring faults=64KiB -o oom -- /bin/tail /dev/zero
 		stty raw -echo < /dev/ttyS1
-		tar cf /dev/ttyS1 trace in-process uprobes cpu offcpu *.truth
+		tar cf /dev/ttyS1 trace in-process uprobes cpu offcpu oom *.truth
 		sync
 		poweroff -f
 	END
@@ -180,6 +181,8 @@ check() { # KERNEL
 	expect "cpu: seventy percent" "$(value "SELECT count(*) FILTER (WHERE folded LIKE '%main;seventy;spin') * 100 / count(*) BETWEEN 55 AND 85 FROM cpu_samples JOIN stacks USING (stack_id) WHERE folded LIKE '%main;%spin'")" true
 	expect "cpu: faults" "$(value "SELECT count(*) > 30 FROM page_faults WHERE comm = 'hot'")" true
 	expect "cpu: memory" "$(value "SELECT max(rss_peak_bytes) > 100000 FROM memory_usage")" true
+	trace=$work/$1/oom
+	expect "oom: killed" "$(value "SELECT count(*) FROM oom_kills k JOIN process_events e ON e.pid = k.pid AND e.signal = 'SIGKILL' WHERE k.comm = 'tail'")" 1
 	trace=$work/$1/offcpu
 	expect "offcpu: sleeps" "$(value "SELECT count(*) BETWEEN 80 AND 100 FROM offcpu JOIN stacks USING (stack_id) WHERE folded LIKE '%sleep_often;%'")" true
 	expect "offcpu: wakers" "$(value "SELECT count(*) BETWEEN 15 AND 20 FROM offcpu o JOIN stacks s ON s.stack_id = o.stack_id JOIN stacks w ON w.stack_id = o.waker_stack_id WHERE s.folded LIKE '%take_lock%' AND w.folded LIKE '%release_lock%'")" true
@@ -194,7 +197,7 @@ for kernel in "${@:-5.10 6.1 7.2}"; do
 		check "$kernel"
 		if [ -n "${KEEP:-}" ]; then
 			mkdir -p "$KEEP/$kernel"
-			cp -r "$work/$kernel"/{trace,in-process,uprobes,cpu,offcpu,console} "$KEEP/$kernel/"
+			cp -r "$work/$kernel"/{trace,in-process,uprobes,cpu,offcpu,oom,console} "$KEEP/$kernel/"
 		fi
 		[ $failed = 0 ] && echo "$kernel: as expected, $(value "SELECT kernel FROM hosts LIMIT 1")"
 		[ $failed = 0 ] || { grep '  *->\|ebrec' "$work/$kernel/console" >&2 || true; all=1; }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 3] = ["script", "server", "threads"];
+const NAMES: [&str; 4] = ["script", "server", "threads", "memory"];
 
 fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
@@ -46,6 +46,48 @@ fn check(name: &str, queries: &[(&str, &[&str])]) {
             assert_eq!(rows, *expected, "{name}, encoded: {encoded}: {sql}");
         }
     }
+}
+
+#[test]
+fn the_memory_that_was_allocated_and_leaked_is_what_the_program_said() {
+    let own = "FROM allocations JOIN stacks USING (stack_id) \
+               WHERE frames[1]['module'] = '/tmp/datasets/allocations'";
+    let calls = format!(
+        "SELECT operation, count(*), count(*) FILTER (WHERE address IS NULL) {own} \
+         GROUP BY operation ORDER BY operation"
+    );
+    let expected = [
+        "aligned_alloc,1,0",
+        "calloc,10,0",
+        "malloc,286,1",
+        "memalign,1,0",
+        "new,7534,1",
+        "posix_memalign,1,0",
+        "realloc,17,0",
+        "reallocarray,1,0",
+    ];
+    let leaks = "SELECT count(*), sum(size_bytes) FROM leaks JOIN stacks USING (stack_id) \
+                 WHERE frames[1]['module'] = '/tmp/datasets/allocations'";
+    check("memory", &[(&calls, &expected), (leaks, &["164,609869"])]);
+}
+
+/// Those were recorded with format 1.0, before there were stacks.
+#[test]
+fn what_an_older_trace_lacks_is_null() {
+    let manifest = fs::read_to_string(dataset("threads").join("trace/trace.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["format"], serde_json::json!({"major": 1, "minor": 0}));
+    check(
+        "threads",
+        &[
+            (
+                "SELECT count(*) > 50, count(stack_id), count(waker_stack_id) FROM offcpu",
+                &["true,0,0"],
+            ),
+            ("SELECT count(*) FROM allocations", &["0"]),
+            ("SELECT count(*) FROM stacks", &["0"]),
+        ],
+    );
 }
 
 #[test]

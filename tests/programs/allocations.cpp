@@ -148,9 +148,11 @@ static APART void fail(void)
 	}
 }
 
+static int rounds = 10000;
+
 static void *thread(void *)
 {
-	churn(5000);
+	churn(rounds < 5000 ? rounds : 5000);
 	objects();
 	return NULL;
 }
@@ -173,7 +175,8 @@ static APART void leak_in_child(void)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 10000;
+	if (argc > 1)
+		rounds = atoi(argv[1]);
 	// So that what is attached to processes is so by the time they allocate.
 	int patience_us = argc > 2 ? atoi(argv[2]) : 0;
 	usleep(argc > 3 ? patience_us : 0);
