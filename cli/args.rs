@@ -16,7 +16,8 @@ Examples:
 
 /// The flight recorder of a Linux machine.
 ///
-/// `ebrec record` writes down what runs on it: processes, system calls, scheduling. That leaves a
+/// `ebrec record` writes down what runs on it: processes, system calls, scheduling, CPU
+/// samples, allocations, page faults. That leaves a
 /// trace, a folder of Parquet files, which the other commands read, on any machine and without root.
 #[derive(Parser, Debug)]
 #[command(name = "ebrec", version, arg_required_else_help = true, after_long_help = EXAMPLES)]

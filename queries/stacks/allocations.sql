@@ -11,4 +11,6 @@ SELECT
     CAST(coalesce(one_in, 1) AS BIGINT) AS weight
 FROM allocations
 WHERE address IS NOT NULL
-    AND operation NOT IN ('free', 'delete', 'mmap', 'munmap', 'mremap', 'brk')
+    -- A row without a size gives memory back.
+    AND size_bytes IS NOT NULL
+    AND operation NOT IN ('mmap', 'munmap', 'mremap', 'brk')

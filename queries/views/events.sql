@@ -80,10 +80,11 @@ FROM migrations
 UNION ALL
 SELECT
     ts,
-    CASE WHEN operation IN ('free', 'delete') THEN 'deallocation' ELSE 'allocation' END AS kind,
+    CASE WHEN size_bytes IS NULL THEN 'deallocation' ELSE 'allocation' END AS kind,
     CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    -- A row without a size gives memory back.
     CASE
-        WHEN operation IN ('free', 'delete') THEN concat(operation, '(', hex(address), ')')
+        WHEN size_bytes IS NULL THEN concat(operation, '(', hex(address), ')')
         ELSE concat(
             operation, '(',
             CASE WHEN old_address IS NULL THEN '' ELSE concat(hex(old_address), ', ') END,

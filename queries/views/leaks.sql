@@ -23,7 +23,7 @@ calls AS (
     SELECT ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, address, size_bytes, one_in, stack_id, 1 AS gives
     FROM allocations
     WHERE address IS NOT NULL AND size_bytes IS NOT NULL
-        AND operation NOT IN ('free', 'delete', 'mmap', 'munmap', 'mremap', 'brk')
+        AND operation NOT IN ('mmap', 'munmap', 'mremap', 'brk')
     UNION ALL
     SELECT ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, address, size_bytes, one_in, stack_id, 0 AS gives
     FROM allocations

@@ -181,6 +181,14 @@ fn a_sample_keeps_what_is_allocated_and_freed_together() {
             "SELECT count(*) FROM allocations JOIN stacks USING (stack_id) WHERE {churned}"
         ));
         assert!(kept > 0 && kept < 29_500, "{collector}: {kept}");
+        // The estimate of the whole is within its error: 10,000 pairs of churn, of 1 to 512 bytes.
+        let sums = lab.rows(
+            "SELECT sum(calls), sqrt(sum(calls_error * calls_error)) FROM allocation_sites \
+             JOIN stacks USING (stack_id) WHERE folded LIKE '%churn(int);get%'",
+        );
+        let (calls, error) = sums[0].split_once(',').expect("two numbers");
+        let (calls, error): (f64, f64) = (calls.parse().unwrap(), error.parse().unwrap());
+        assert!(error > 0.0 && (calls - 10_000.0).abs() < 6.0 * error, "{calls} +- {error}");
     }
 }
 
