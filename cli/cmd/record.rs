@@ -47,9 +47,11 @@ pub struct Args {
     /// Sources or presets, separated by commas; +x and -x change the default.
     ///
     /// Sources: processes (always on), syscalls, sched, offcpu (sched, and the stacks of what
-    /// blocks), cpu (samples), allocations, faults. Presets: default (syscalls, sched, cpu), light
-    /// (cpu), memory (allocations, faults), security (the system calls that matter to security),
-    /// performance (sched, offcpu, cpu, faults), everything.
+    /// blocks), cpu (samples), allocations, faults, network (connections and flows), packets
+    /// (headers), dns, disk, signals, system (gauges). Presets: default (syscalls, sched, network,
+    /// disk, cpu, system), light (network, disk, cpu, system), memory (allocations, faults), security
+    /// (the system calls that matter to security, network, dns, signals), performance (sched, offcpu,
+    /// cpu, disk, faults, network, system), everything.
     #[arg(short, long, value_name = "LIST", default_value = "default", allow_hyphen_values = true)]
     sources: String,
     /// Record only these system calls: names and sets such as %file,%network,!futex
@@ -110,6 +112,15 @@ pub struct Args {
     /// When there is no room for an allocation: count it as lost, or let the program wait
     #[arg(long, value_name = "DO", default_value = "drop")]
     on_full: OnFull,
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
     /// Name the functions of stacks now, or later with `ebrec symbolize`
     #[arg(long, value_name = "WHEN", default_value = "now")]
     symbols: When,
@@ -216,6 +227,15 @@ fn options(args: Args) -> anyhow::Result<Options> {
             salt: salt(),
             wait_when_full: args.on_full == OnFull::Wait,
         },
+        // [connections]
+
+        // [packets]
+
+        // [dns]
+
+        // [disk]
+
+        // [containers]
         symbolizer: match (args.symbols, args.encode) {
             (When::Now, When::Now) => Some(crate::cmd::symbolize::worker()?),
             _ => None,

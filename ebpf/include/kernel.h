@@ -240,4 +240,14 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+/* [connections] */
+
+/* [packets] */
+
+/* [dns] */
+
+/* [disk] */
+
+/* [containers] */
+
 #pragma clang attribute pop

@@ -25,6 +25,15 @@
 #include "io_uring.h"
 #include "sched.h"
 #include "allocations.h"
+/* [connections] */
+
+/* [packets] */
+
+/* [dns] */
+
+/* [disk] */
+
+/* [containers] */
 #include "snapshot.h"
 
 char LICENSE[] SEC("license") = "GPL";

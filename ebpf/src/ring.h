@@ -8,7 +8,9 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } processes_ring SEC(".maps"), syscalls_ring SEC(".maps"), sched_ring SEC(".maps"), stacks_ring SEC(".maps"),
-	allocations_ring SEC(".maps"), cpu_ring SEC(".maps"), faults_ring SEC(".maps");
+	allocations_ring SEC(".maps"), cpu_ring SEC(".maps"), faults_ring SEC(".maps"), network_ring SEC(".maps"),
+	packets_ring SEC(".maps"), dns_ring SEC(".maps"), disk_ring SEC(".maps"), signals_ring SEC(".maps"),
+	system_ring SEC(".maps");
 
 /* Requests to the recorder, which are no part of the trace: see stacks.h. */
 struct {

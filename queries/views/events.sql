@@ -136,3 +136,12 @@ SELECT
         CASE WHEN file IS NULL THEN '' ELSE concat(' of ', file) END
     ) AS text
 FROM mappings
+-- [connections]
+
+-- [packets]
+
+-- [dns]
+
+-- [disk]
+
+-- [containers]

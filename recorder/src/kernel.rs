@@ -82,8 +82,9 @@ impl Kernel {
         let required = required(&options.scope, launched_pid);
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
         // A wake-up each time a CPU has filled about an eighth of its share of the smallest ring.
-        let per_wake =
-            u64::from(options.rings.0.into_iter().min().unwrap_or(4096)) / (8 * 96 * cpus);
+        let used = options.sources.streams().filter(|stream| stream.has_ring());
+        let smallest = used.map(|stream| options.rings.of(stream)).min().unwrap_or(4096);
+        let per_wake = u64::from(smallest) / (8 * 96 * cpus);
         let wake_mask = per_wake.clamp(16, 4096).next_power_of_two() / 2 - 1;
         let self_pid = std::process::id();
         let launched = launched_pid.unwrap_or(0);
@@ -123,6 +124,11 @@ impl Kernel {
                 .override_global("size_min", &size_min, true)
                 .override_global("sample_one_in", &one_in, true)
                 .override_global("sample_salt", &salt, true)
+                // [connections]
+                // [packets]
+                // [dns]
+                // [disk]
+                // [containers]
                 .map_max_entries("unwind_rows", rows_max)
                 .map_max_entries("modules_ring", MODULES_RING_BYTES);
             for (name, bytes) in &rings {
@@ -191,11 +197,10 @@ impl Kernel {
         for full in tracepoints {
             let (tracepoint, variant) = full.split_once("__").unwrap_or((full, ""));
             let alone = variant.strip_prefix("for_");
-            let stream = match alone {
-                Some(name) => Stream::ALL.into_iter().find(|stream| stream.name() == name),
-                None => stream_of(tracepoint),
+            let wanted = match alone {
+                Some(name) => streams.iter().any(|stream| stream.name() == name),
+                None => streams_of(tracepoint).iter().any(|stream| streams.contains(stream)),
             };
-            let wanted = stream.is_some_and(|stream| streams.contains(&stream));
             if !wanted || (alone.is_none() && attached.contains(tracepoint)) {
                 continue;
             }
@@ -422,22 +427,50 @@ fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
         | bit(!scope.cgroups.is_empty(), SCOPE_CGROUP)
 }
 
-/// The stream that a tracepoint serves.
-fn stream_of(tracepoint: &str) -> Option<Stream> {
-    match tracepoint {
-        "task_rename" | "cgroup_attach_task" => Some(Stream::Processes),
-        "mark_victim" => Some(Stream::Faults),
-        name if name.starts_with("sched_process_") => Some(Stream::Processes),
-        name if name.starts_with("sched_") => Some(Stream::Sched),
-        name if name.starts_with("sys_") || name.starts_with("io_uring_") => Some(Stream::Syscalls),
-        _ => None,
-    }
+/// The streams that each tracepoint serves, by how its name begins; the first that fits counts.
+const SERVED: &[(&str, &[Stream])] = &[
+    ("task_rename", &[Stream::Processes]),
+    ("cgroup_attach_task", &[Stream::Processes]),
+    ("mark_victim", &[Stream::Faults]),
+    ("sched_process_", &[Stream::Processes]),
+    ("sched_", &[Stream::Sched]),
+    ("sys_", &[Stream::Syscalls]),
+    ("io_uring_", &[Stream::Syscalls]),
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
+];
+
+fn streams_of(tracepoint: &str) -> &'static [Stream] {
+    SERVED
+        .iter()
+        .find(|(beginning, _)| tracepoint.starts_with(beginning))
+        .map_or(&[], |(_, streams)| streams)
 }
 
 /// Whether a recording is worth having without the tracepoint.
 fn is_optional(tracepoint: &str) -> bool {
-    tracepoint.starts_with("io_uring_")
-        || ["cgroup_attach_task", "mark_victim"].contains(&tracepoint)
+    const OPTIONAL: &[&str] = &[
+        "io_uring_",
+        "cgroup_attach_task",
+        "mark_victim",
+        // [connections]
+
+        // [packets]
+
+        // [dns]
+
+        // [disk]
+
+        // [containers]
+    ];
+    OPTIONAL.iter().any(|beginning| tracepoint.starts_with(beginning))
 }
 
 /// Whether the running kernel is older than a version. Only where types do not tell.

@@ -41,6 +41,15 @@ pub struct Options {
     pub stacks: Stacks,
     /// Which allocations are recorded, and how.
     pub allocations: Allocations,
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
     /// The command that reads symbols (`symbols::worker`), with which functions are named when a
     /// segment has been encoded; none if they are not to be named.
     pub symbolizer: Option<Vec<OsString>>,
@@ -64,6 +73,15 @@ impl Options {
             rings: RingBytes([4096; Stream::ALL.len()]),
             stacks: Stacks::default(),
             allocations: Allocations::default(),
+            // [connections]
+
+            // [packets]
+
+            // [dns]
+
+            // [disk]
+
+            // [containers]
             symbolizer: None,
         }
     }
@@ -176,9 +194,19 @@ pub struct RingBytes(pub [u32; Stream::ALL.len()]);
 
 impl Default for RingBytes {
     fn default() -> Self {
-        // A mapped ring counts twice in the recorder's memory: 2 * (2 + 16 + 4 + 2 + 8 + 1 + 2) MiB
-        // with everything switched on.
-        RingBytes([2 << 20, 16 << 20, 4 << 20, 2 << 20, 8 << 20, 1 << 20, 2 << 20])
+        // A mapped ring counts twice in the recorder's memory: 2 * (2 + 16 + 4 + 2 + 8 + 1 + 2 + 2 + 8
+        // + 1 + 1 + 1) MiB with everything switched on.
+        const MIB: u32 = 1 << 20;
+        let of = |stream| match stream {
+            Stream::Syscalls => 16 * MIB,
+            Stream::Allocations | Stream::Packets => 8 * MIB,
+            Stream::Sched => 4 * MIB,
+            Stream::Processes | Stream::Stacks | Stream::Faults | Stream::Network => 2 * MIB,
+            Stream::Cpu | Stream::Dns | Stream::Disk | Stream::Signals => MIB,
+            // It has no ring: the recorder writes its records itself.
+            Stream::System => 4096,
+        };
+        RingBytes(Stream::ALL.map(of))
     }
 }
 

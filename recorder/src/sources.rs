@@ -23,11 +23,23 @@ pub enum Source {
     Allocations,
     /// Page faults, memory of processes, out-of-memory kills.
     Faults,
+    /// Sockets, and traffic per second.
+    Network,
+    /// Headers of packets.
+    Packets,
+    /// Messages of the domain name system.
+    Dns,
+    /// Requests to block devices.
+    Disk,
+    /// Signals.
+    Signals,
+    /// Gauges of the machine and of control groups.
+    System,
 }
 
 impl Source {
     /// All sources.
-    pub const ALL: [Source; 7] = [
+    pub const ALL: [Source; 13] = [
         Source::Processes,
         Source::Syscalls,
         Source::Sched,
@@ -35,6 +47,12 @@ impl Source {
         Source::Cpu,
         Source::Allocations,
         Source::Faults,
+        Source::Network,
+        Source::Packets,
+        Source::Dns,
+        Source::Disk,
+        Source::Signals,
+        Source::System,
     ];
 
     /// Its name.
@@ -47,6 +65,12 @@ impl Source {
             Source::Cpu => "cpu",
             Source::Allocations => "allocations",
             Source::Faults => "faults",
+            Source::Network => "network",
+            Source::Packets => "packets",
+            Source::Dns => "dns",
+            Source::Disk => "disk",
+            Source::Signals => "signals",
+            Source::System => "system",
         }
     }
 
@@ -60,6 +84,12 @@ impl Source {
             Source::Cpu => &[Stream::Cpu, Stream::Stacks],
             Source::Allocations => &[Stream::Allocations, Stream::Stacks],
             Source::Faults => &[Stream::Faults, Stream::Stacks],
+            Source::Network => &[Stream::Network],
+            Source::Packets => &[Stream::Packets],
+            Source::Dns => &[Stream::Dns],
+            Source::Disk => &[Stream::Disk],
+            Source::Signals => &[Stream::Signals],
+            Source::System => &[Stream::System],
         }
     }
 }
@@ -80,15 +110,22 @@ pub struct Preset {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "default",
-        sources: &[Source::Syscalls, Source::Sched, Source::Cpu],
+        sources: &[
+            Source::Syscalls,
+            Source::Sched,
+            Source::Network,
+            Source::Disk,
+            Source::Cpu,
+            Source::System,
+        ],
         syscalls: None,
         doc: "the full picture for a minute",
     },
     Preset {
         name: "light",
-        sources: &[Source::Cpu],
+        sources: &[Source::Network, Source::Disk, Source::Cpu, Source::System],
         syscalls: None,
-        doc: "processes and CPU samples, to be left on for good",
+        doc: "network, disk, CPU samples and gauges, to be left on for good",
     },
     Preset {
         name: "memory",
@@ -98,15 +135,23 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "security",
-        sources: &[Source::Syscalls],
+        sources: &[Source::Syscalls, Source::Network, Source::Dns, Source::Signals],
         syscalls: Some("%security"),
-        doc: "processes and the system calls that matter to security",
+        doc: "the system calls that matter to security, network, names and signals",
     },
     Preset {
         name: "performance",
-        sources: &[Source::Sched, Source::Offcpu, Source::Cpu, Source::Faults],
+        sources: &[
+            Source::Sched,
+            Source::Offcpu,
+            Source::Cpu,
+            Source::Disk,
+            Source::Faults,
+            Source::Network,
+            Source::System,
+        ],
         syscalls: None,
-        doc: "the scheduler with stacks, CPU samples and page faults",
+        doc: "what holds a workload back: scheduler, stacks, disk, network, gauges",
     },
     Preset { name: "everything", sources: &Source::ALL, syscalls: None, doc: "all sources" },
 ];
@@ -198,7 +243,7 @@ fn resolve(name: &str) -> Result<(&'static [Source], Option<&'static str>), Erro
 }
 
 /// Each source by itself.
-static ALONE: [Source; 7] = Source::ALL;
+static ALONE: [Source; Source::ALL.len()] = Source::ALL;
 
 #[cfg(test)]
 mod tests {
@@ -212,10 +257,10 @@ mod tests {
 
     #[test]
     fn a_list_adds_to_processes_and_signs_change_the_default() {
-        check("", &["processes", "syscalls", "sched", "cpu"]);
+        check("", &["processes", "syscalls", "sched", "cpu", "network", "disk", "system"]);
         check("sched", &["processes", "sched"]);
-        check("-sched", &["processes", "syscalls", "cpu"]);
-        check("light,+syscalls", &["processes", "syscalls", "cpu"]);
+        check("-sched", &["processes", "syscalls", "cpu", "network", "disk", "system"]);
+        check("light,+syscalls", &["processes", "syscalls", "cpu", "network", "disk", "system"]);
         check("everything,-processes", &Source::ALL.map(Source::name));
     }
 

@@ -26,11 +26,23 @@ pub enum Stream {
     Cpu,
     /// Page faults, and how much memory processes have.
     Faults,
+    /// Sockets, and traffic per second.
+    Network,
+    /// Headers of packets.
+    Packets,
+    /// Messages of the domain name system.
+    Dns,
+    /// Requests to block devices.
+    Disk,
+    /// Signals.
+    Signals,
+    /// Gauges of the machine and of control groups; the recorder reads them itself.
+    System,
 }
 
 impl Stream {
     /// All streams, in the order of their numbers.
-    pub const ALL: [Stream; 7] = [
+    pub const ALL: [Stream; 13] = [
         Stream::Processes,
         Stream::Syscalls,
         Stream::Sched,
@@ -38,6 +50,12 @@ impl Stream {
         Stream::Allocations,
         Stream::Cpu,
         Stream::Faults,
+        Stream::Network,
+        Stream::Packets,
+        Stream::Dns,
+        Stream::Disk,
+        Stream::Signals,
+        Stream::System,
     ];
 
     /// Its name: of the spool file, of the ring map (`<name>_ring`).
@@ -50,7 +68,18 @@ impl Stream {
             Stream::Allocations => "allocations",
             Stream::Cpu => "cpu",
             Stream::Faults => "faults",
+            Stream::Network => "network",
+            Stream::Packets => "packets",
+            Stream::Dns => "dns",
+            Stream::Disk => "disk",
+            Stream::Signals => "signals",
+            Stream::System => "system",
         }
+    }
+
+    /// Whether the kernel side sends it; else the recorder makes its records.
+    pub const fn has_ring(self) -> bool {
+        !matches!(self, Stream::System)
     }
 
     /// Whether records of other streams are read with its help, so that each segment needs it whole.
@@ -571,4 +600,14 @@ events! {
         /// Process of that thread.
         by_pid: Pid,
     } tail []
+
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
 }

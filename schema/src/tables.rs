@@ -246,6 +246,15 @@ pub const TABLES: &[Table] = &[
     events("page_faults", Stream::Faults, "page fault"),
     events("memory_usage", Stream::Faults, "process and second, and end of a process: its memory"),
     events("oom_kills", Stream::Faults, "process that the kernel ended for want of memory"),
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
     Table {
         name: "stacks",
         doc: "distinct stack of a segment",

@@ -101,6 +101,15 @@ wire_types! {
     Inode(u64) = "__u64";
     /// A device number as the kernel keeps it: major shifted by 20 bits, plus minor.
     Device(u32) = "__u32";
+    // [connections]
+
+    // [packets]
+
+    // [dns]
+
+    // [disk]
+
+    // [containers]
 }
 
 macro_rules! operations {
@@ -201,6 +210,15 @@ impl FieldType {
             Self::Address | Self::SizeBytes | Self::StackId | Self::Inode => one(Int64),
             Self::OneIn => one(Int32),
             Self::AllocationOp | Self::CpuMode | Self::FaultKind | Self::Device => one(Text),
+            // [connections]
+
+            // [packets]
+
+            // [dns]
+
+            // [disk]
+
+            // [containers]
             Self::Reserved | Self::RawId | Self::Plain => vec![],
         }
     }

@@ -313,6 +313,15 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         }
         StackId => context.stacks.id(record.u64_at(offset)?),
         OneIn => word().map(i64::from),
+        // [connections]
+
+        // [packets]
+
+        // [dns]
+
+        // [disk]
+
+        // [containers]
         Comm | SyscallId | IoUringOp | TaskState | AllocationOp | CpuMode | FaultKind | Device
         | RawId | Plain | Reserved => None,
     }
@@ -349,6 +358,15 @@ fn word<'a>(
         AllocationOp => names::operation(word()?),
         CpuMode => word().map(|mode| if mode == 0 { "user" } else { "kernel" }),
         FaultKind => word().map(|fault| if fault == 0 { "minor" } else { "major" }),
+        // [connections]
+
+        // [packets]
+
+        // [dns]
+
+        // [disk]
+
+        // [containers]
         Device => {
             let device = word().filter(|device| *device != 0)?;
             buffer.clear();
