@@ -24,7 +24,10 @@ use schema::types::AllocationOperation as Operation;
 
 /// Processes that can have probes at a time; each takes some twenty descriptors.
 const PROCESSES_MAX: usize = 200;
-/// How often processes are looked at that have ended.
+/// While the kernel lets go of a probe, it attaches none, so probes of processes that have ended stay
+/// until so many processes have them.
+const PROCESSES_KEPT: usize = PROCESSES_MAX / 2;
+/// How often processes are looked at that have ended, when none begins.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Which functions of which processes get probes.
@@ -159,6 +162,9 @@ impl Prober {
         let known = self.shared().attached.remove(&pid);
         let known = known.filter(|process| process.start == stat.starttime);
         if known.is_none() && self.shared().attached.len() >= PROCESSES_MAX {
+            self.drop_ended();
+        }
+        if known.is_none() && self.shared().attached.len() >= PROCESSES_MAX {
             return self.tell(format!(
                 "allocations of more than {PROCESSES_MAX} processes at a time are not recorded by probes"
             ));
@@ -247,10 +253,13 @@ impl Prober {
         Ok(events)
     }
 
-    /// Lets go of the probes of processes that have ended.
+    /// Lets go of the probes of processes that have ended, when there are many.
     fn drop_ended(&mut self) {
         let ended: Vec<Process> = {
             let mut shared = self.shared();
+            if shared.attached.len() < PROCESSES_KEPT {
+                return;
+            }
             let is_gone = |pid: &u32, process: &Process| {
                 let found = ProcfsProcess::new(*pid as i32).and_then(|found| found.stat());
                 !found.is_ok_and(|stat| stat.starttime == process.start)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lab::Lab;
 use super::programs::{WITHOUT_FRAME_POINTERS, build, output};
@@ -91,11 +92,17 @@ fn assert_same(lab: &Lab, mut found: Truth, expected: &Truth) {
     lab.assert_complete();
 }
 
+/// While one recording lets go of its probes, those of another are attached late: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static PROBES: Mutex<()> = Mutex::new(());
+    PROBES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn record(lab: &Lab, program: &str, options: &[&str]) -> (Run, Truth) {
     let mut args = vec!["record", "-s", "allocations"];
     args.extend(options);
     // The children wait, so that probes are in them by the time they allocate.
-    args.extend(["--", program, "2000", "300000"]);
+    args.extend(["--", program, "2000", "1000000"]);
     let run = lab.ebrec(&args);
     assert_eq!(run.code, 0, "{run:?}");
     let expected = truth(&run.out);
@@ -119,16 +126,18 @@ fn the_library_in_the_process_tells_exactly_what_the_program_did() {
 
 #[test]
 fn probes_tell_exactly_what_the_program_did() {
+    let _alone = alone();
     check(&["--collector", "uprobes"]);
 }
 
 #[test]
 fn a_static_program_is_recorded_by_probes_with_a_note() {
+    let _alone = alone();
     let Some(lab) = Lab::open() else { return };
     let options = [&WITHOUT_FRAME_POINTERS[..], &["-static"]].concat();
     let Some(program) = build(&lab, "allocations.cpp", "allocations", &options) else { return };
     // The program is started by a shell, so nobody knows of it before.
-    let script = format!("{program} 2000 500000 wait");
+    let script = format!("{program} 2000 1000000 wait");
     let run = lab.ebrec(&["record", "-s", "allocations", "--", "sh", "-c", &script]);
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.err.contains("are recorded by probes"), "{run:?}");
@@ -157,6 +166,7 @@ fn what_a_ring_has_no_room_for_is_counted() {
 
 #[test]
 fn a_sample_keeps_what_is_allocated_and_freed_together() {
+    let _alone = alone();
     let Some(lab) = Lab::open() else { return };
     let Some(program) = build(&lab, "allocations.cpp", "allocations", &WITHOUT_FRAME_POINTERS)
     else {
