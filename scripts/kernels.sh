@@ -111,7 +111,7 @@ init() {
 			ebrec record -q -s allocations --on-full wait --collector $collector -o $collector -- \
 				/bin/allocations 200 2000000 > $collector.truth
 		done
-		ebrec record -q -s cpu,faults --cpu-rate 199 -o cpu -- /bin/hot 20
+		ebrec record -q -s cpu,faults --cpu-rate 199 -o cpu -- /bin/hot 200
 		ebrec record -q -s offcpu -o offcpu -- /bin/blocked
 		ebrec record -q -s faults --ring faults=64KiB -o oom -- /bin/tail /dev/zero
 		stty raw -echo < /dev/ttyS1
