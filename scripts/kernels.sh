@@ -184,7 +184,7 @@ check() { # KERNEL
 	trace=$work/$1/oom
 	expect "oom: killed" "$(value "SELECT count(*) FROM oom_kills k JOIN process_events e ON e.pid = k.pid AND e.signal = 'SIGKILL' WHERE k.comm = 'tail'")" 1
 	trace=$work/$1/offcpu
-	expect "offcpu: sleeps" "$(value "SELECT count(*) BETWEEN 80 AND 100 FROM offcpu JOIN stacks USING (stack_id) WHERE folded LIKE '%sleep_often;%'")" true
+	expect "offcpu: sleeps" "$(value "SELECT count(*) BETWEEN 80 AND 100 FROM offcpu JOIN stacks USING (stack_id) WHERE folded LIKE '%sleep_often;%' AND state = 'sleeping'")" true
 	expect "offcpu: wakers" "$(value "SELECT count(*) BETWEEN 15 AND 20 FROM offcpu o JOIN stacks s ON s.stack_id = o.stack_id JOIN stacks w ON w.stack_id = o.waker_stack_id WHERE s.folded LIKE '%take_lock%' AND w.folded LIKE '%release_lock%'")" true
 }
 
