@@ -118,7 +118,7 @@ impl InProcess {
                     cpu: 0,
                     emitted: total.emitted,
                     lost: total.lost,
-                    refused: 0,
+                    ..KindCount::default()
                 }),
             }
         }

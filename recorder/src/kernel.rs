@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, S
 use aya::programs::{BtfTracePoint, Iter, PerfEvent, Program, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader};
 use schema::Stream;
-use schema::events::KINDS;
+use schema::events::{EVENTS, EventDef, KINDS};
 use schema::syscalls::Arch;
 use store::meta::KindCount;
 
@@ -55,6 +55,8 @@ pub struct Kernel {
     pub missing: Vec<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
+    /// How often the kernel left out a program, by its name.
+    skipped: BTreeMap<String, u64>,
 }
 
 /// Measured run of one BPF program.
@@ -144,7 +146,13 @@ impl Kernel {
             }
             loaded => loaded?,
         };
-        let mut kernel = Kernel { ebpf, btf, missing: Vec::new(), follows_requests: false };
+        let mut kernel = Kernel {
+            ebpf,
+            btf,
+            missing: Vec::new(),
+            follows_requests: false,
+            skipped: BTreeMap::new(),
+        };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, launched_pid)?;
         Ok(kernel)
@@ -315,6 +323,7 @@ impl Kernel {
 
     /// Detaches all programs but the walks; maps stay usable.
     pub fn detach(&mut self) {
+        self.note_skipped();
         for (_, program) in self.ebpf.programs_mut() {
             // One that was not loaded has nothing to unload.
             let _ = match program {
@@ -370,10 +379,11 @@ impl Kernel {
 
     /// What was emitted and lost since the programs were loaded; entries that are 0 are left out.
     pub fn counters(&mut self) -> Result<Vec<KindCount>, Error> {
+        self.note_skipped();
         let map: PerCpuArray<_, Counter> =
             PerCpuArray::try_from(self.ebpf.map("counters").expect("the object has counters"))?;
         let mut counts = Vec::new();
-        for event in schema::events::EVENTS {
+        for event in EVENTS {
             // One counter for each lane: for programs that can interrupt each other.
             let lanes = (0..map.len() / KINDS as u32)
                 .map(|lane| map.get(&(u32::from(event.id) + lane * KINDS as u32), 0))
@@ -383,9 +393,18 @@ impl Kernel {
                     |part: fn(&Counter) -> u64| lanes.iter().map(|lane| part(&lane[at])).sum();
                 let (emitted, lost) = (sum(|count| count.emitted), sum(|count| count.lost));
                 if emitted > 0 {
-                    counts.push(KindCount { kind: event.id, cpu, emitted, lost, refused: 0 });
+                    counts.push(KindCount {
+                        kind: event.id,
+                        cpu,
+                        emitted,
+                        lost,
+                        ..KindCount::default()
+                    });
                 }
             }
+        }
+        for (name, times) in &self.skipped {
+            add_skipped(&mut counts, name, *times);
         }
         Ok(counts)
     }
@@ -404,6 +423,21 @@ impl Kernel {
                 })
             })
             .collect()
+    }
+
+    /// Notes how often the kernel left out each program, because it was running on that CPU already
+    /// and had been preempted. Kernels before 5.12 do not tell.
+    fn note_skipped(&mut self) {
+        for (name, program) in self.ebpf.programs() {
+            let Ok(fd) = program.fd() else { continue };
+            let about = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+            let about = std::fs::read_to_string(about).unwrap_or_default();
+            let line = about.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+            let times = line.and_then(|times| times.trim().parse().ok()).unwrap_or(0);
+            if times > 0 {
+                self.skipped.insert(name.to_string(), times);
+            }
+        }
     }
 
     fn map_mut(&mut self, name: &str) -> &mut Map {
@@ -446,6 +480,29 @@ const SERVED: &[(&str, &[Stream])] = &[
 
     // [containers]
 ];
+
+/// Counts what a program would have recorded if the kernel had not left it out: one event of the
+/// first kind of its stream each time, as near as can be known, on the first CPU.
+fn add_skipped(counts: &mut Vec<KindCount>, program: &str, times: u64) {
+    let hook = program.split_once("__").map_or(program, |(_, hook)| hook);
+    let (tracepoint, variant) = hook.split_once("__").unwrap_or((hook, ""));
+    let alone = variant.strip_prefix("for_");
+    let stream = match alone {
+        Some(name) => Stream::ALL.into_iter().find(|stream| stream.name() == name),
+        None => streams_of(tracepoint).first().copied(),
+    };
+    let is_first = |event: &&EventDef| Some(event.stream) == stream && event.table.is_some();
+    let Some(event) = EVENTS.iter().find(is_first) else { return };
+    let place = counts.iter().position(|count| count.kind == event.id && count.cpu == 0);
+    let at = place.unwrap_or_else(|| {
+        counts.push(KindCount { kind: event.id, ..KindCount::default() });
+        counts.len() - 1
+    });
+    let count = &mut counts[at];
+    count.emitted += times;
+    count.lost += times;
+    count.skipped += times;
+}
 
 fn streams_of(tracepoint: &str) -> &'static [Stream] {
     SERVED

@@ -292,7 +292,11 @@ pub const TABLES: &[Table] = &[
             Column::required("cpu", Int32, "CPU they were lost on."),
             Column::required("kind", Text, "Event kind."),
             Column::required("lost", Int64, "Records lost in the interval."),
-            Column::required("reason", Text, "Why: `ring_full`, or `disk_full`."),
+            Column::required(
+                "reason",
+                Text,
+                "Why: `ring_full`, `disk_full`, or `program_skipped` (the kernel left a program out that was running already).",
+            ),
         ],
     },
     Table {

@@ -108,7 +108,7 @@ pub enum Meta {
 }
 
 /// Counters of one kind on one CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindCount {
     /// Event kind.
     pub kind: u16,
@@ -122,6 +122,9 @@ pub struct KindCount {
     /// Of those lost, the ones that the disk refused.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u64,
+    /// Of those lost, the ones whose program the kernel left out, because it was running already.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -80,8 +80,8 @@ struct Fold {
     costs: Vec<Cost>,
     /// Emitted and lost per kind and CPU.
     counters: BTreeMap<(u16, u32), (u64, u64)>,
-    /// Refused by the disk per kind and CPU.
-    refused: BTreeMap<(u16, u32), u64>,
+    /// Of the lost per kind and CPU: those that the disk refused, and those whose program was left out.
+    reasons: BTreeMap<(u16, u32), [u64; 2]>,
     counters_ns: Option<u64>,
     closed: bool,
 }
@@ -166,12 +166,19 @@ impl Fold {
                     let known = self.counters.entry((kind, cpu)).or_default();
                     let lost = count.lost.saturating_sub(known.1);
                     *known = (count.emitted.max(known.0), count.lost.max(known.1));
-                    let known = self.refused.entry((kind, cpu)).or_default();
-                    let refused = count.refused.saturating_sub(*known).min(lost);
-                    *known = count.refused.max(*known);
+                    let known = self.reasons.entry((kind, cpu)).or_default();
+                    let [refused_before, skipped_before] = *known;
+                    let refused = count.refused.saturating_sub(refused_before).min(lost);
+                    let skipped = count.skipped.saturating_sub(skipped_before).min(lost - refused);
+                    *known = [count.refused.max(refused_before), count.skipped.max(skipped_before)];
                     let Some(from_ns) = begin_ns else { continue };
                     let to_ns = monotonic_ns.max(from_ns);
-                    for (lost, reason) in [(lost - refused, "ring_full"), (refused, "disk_full")] {
+                    let reasons = [
+                        (lost - refused - skipped, "ring_full"),
+                        (refused, "disk_full"),
+                        (skipped, "program_skipped"),
+                    ];
+                    for (lost, reason) in reasons {
                         if lost > 0 {
                             self.losses.push(Loss { from_ns, to_ns, kind, cpu, lost, reason });
                         }

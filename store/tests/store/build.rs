@@ -239,7 +239,7 @@ pub fn counters(monotonic_ns: u64, kinds: &[(u16, u64, u64)]) -> Meta {
         cpu: 0,
         emitted: *emitted,
         lost: *lost,
-        refused: 0,
+        ..KindCount::default()
     };
     Meta::Counters { monotonic_ns, kinds: kinds.iter().map(count).collect() }
 }
