@@ -167,7 +167,13 @@ check() { # KERNEL
 	local collector operation
 	for collector in in-process uprobes; do
 		trace=$work/$1/$collector
-		expect "$collector: verify" "$("$ebrec" -t "$trace" verify | tail -1)" "Complete: every event that was emitted is stored."
+		# Since 7.0 the kernel may leave out programs at mmap and its like, above all where it is emulated:
+		# that is counted.
+		if [ "${1%%.*}" -ge 7 ]; then
+			expect "$collector: lost for another reason" "$(value "SELECT coalesce(sum(lost), 0) FROM loss WHERE kind <> 'allocation' OR lost > 50")" 0
+		else
+			expect "$collector: verify" "$("$ebrec" -t "$trace" verify | tail -1)" "Complete: every event that was emitted is stored."
+		fi
 		for operation in calloc realloc new; do
 			expect "$collector: $operation" "$(value "SELECT count(*) || ' ' || sum(size_bytes) FROM allocations JOIN stacks USING (stack_id) WHERE operation = '$operation' AND frames[1]['file'] LIKE '%allocations.cpp'")" \
 				"$(sed -n "s/^$operation //p" "$work/$1/$collector.truth")"

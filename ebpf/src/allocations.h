@@ -345,8 +345,7 @@ static __always_inline __u64 heap_end_before(struct task_struct *task, __u64 now
 }
 
 /* Not a variant of tp_btf__sys_exit: attached beside it, when allocations are recorded. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
+static __always_inline int memory_call_returns(void *ctx, struct pt_regs *regs, long ret, bool guarded)
 {
 	struct task_struct *task = current_task();
 	bool compat = is_compat(task);
@@ -356,6 +355,9 @@ int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
 	struct thread *thread = thread_of(task);
 	if (!thread || !in_scope(thread))
 		return 0;
+	if (guarded && !thread->memory_call)
+		return 0;
+	thread->memory_call = false;
 	__u64 args[6];
 	arguments(args, regs, compat);
 	struct ebrec_allocation record = {.operation = operation, .one_in = 1};
@@ -386,4 +388,42 @@ int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
 		record.stack_id = stack_of(ctx, task, false, 0, true, LANE_EVENT);
 	emit(&allocations_ring, &record, EBREC_ALLOCATION, sizeof(record), LANE_EVENT);
 	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
+{
+	return memory_call_returns(ctx, regs, ret, false);
+}
+
+/* Where programs can be left out, the entry of a call is noted, and there are two programs at its return:
+ * the second finds done what the first did. What both did not get to is known at the next entry. */
+static __always_inline int memory_call_begins(long number)
+{
+	struct task_struct *task = current_task();
+	struct thread *thread = thread_of(task);
+	if (!thread || !in_scope(thread))
+		return 0;
+	if (thread->memory_call)
+		emit_failed(EBREC_ALLOCATION, LANE_EVENT);
+	thread->memory_call = memory_call(number, is_compat(task));
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(tp_btf__sys_enter__for_allocations_guarded, struct pt_regs *regs, long number)
+{
+	return GUARDED(memory_call_begins(number));
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp_btf__sys_exit__for_allocations_guarded, struct pt_regs *regs, long ret)
+{
+	return GUARDED(memory_call_returns(ctx, regs, ret, true));
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp_btf__sys_exit__for_allocations_guarded_again, struct pt_regs *regs, long ret)
+{
+	return GUARDED(memory_call_returns(ctx, regs, ret, true));
 }

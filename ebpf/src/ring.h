@@ -162,6 +162,26 @@ static __always_inline void lane_release(__u32 lane)
 #endif
 }
 
+/* Programs at system calls can be preempted since 7.0. What is between these two is not, so that they may
+ * use what is per CPU. Both are functions of the kernel (bpf_preempt_disable, bpf_preempt_enable) whose
+ * numbers the loader puts in, so they are in programs only that older kernels need not load.
+ *
+ * A program that is preempted where it ends is left out for all others on that CPU until it goes on. So
+ * the guarded programs look whether the one before them was left out, and make up for it. */
+#define KERNEL_FUNCTION(placeholder) \
+	asm volatile(".8byte " placeholder "00002085" ::: "r0", "r1", "r2", "r3", "r4", "r5", "memory")
+#define preempt_off() KERNEL_FUNCTION("0x7eb0ff01")
+#define preempt_on() KERNEL_FUNCTION("0x7eb0ff02")
+
+/* The same program, not preempted. */
+#define GUARDED(call)             \
+	({                        \
+		preempt_off();    \
+		int result = call; \
+		preempt_on();     \
+		result;           \
+	})
+
 static __always_inline bool emit(void *ring, void *record, __u32 kind, __u32 size, __u32 lane)
 {
 	struct counter *counter = counter_of(kind, lane);

@@ -83,8 +83,7 @@ static __always_inline __u32 call_number(struct pt_regs *regs)
 #endif
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(tp_btf__sys_enter, struct pt_regs *regs, long number)
+static __always_inline int syscall_begins(struct pt_regs *regs, long number, bool guarded)
 {
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
@@ -95,6 +94,9 @@ int BPF_PROG(tp_btf__sys_enter, struct pt_regs *regs, long number)
 	}
 	if (!in_scope(thread))
 		return 0;
+	/* Nobody saw the call before this one return. */
+	if (guarded && thread->enter_ns)
+		syscall_unfinished(task, thread);
 	bool compat = is_compat(task);
 	__u32 call = (number & 0xffff) | (compat ? EBREC_SYSCALL_COMPAT : 0);
 	struct call *what = call_of(call);
@@ -107,6 +109,18 @@ int BPF_PROG(tp_btf__sys_enter, struct pt_regs *regs, long number)
 	thread->call = call;
 	thread->enter_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(tp_btf__sys_enter, struct pt_regs *regs, long number)
+{
+	return syscall_begins(regs, number, false);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(tp_btf__sys_enter__guarded, struct pt_regs *regs, long number)
+{
+	return GUARDED(syscall_begins(regs, number, true));
 }
 
 /* Puts together the fixed part of a record, without the arguments the call does not have. */
@@ -190,15 +204,26 @@ static __always_inline void syscall_emit(struct task_struct *task, struct thread
 	emit_scratch(&syscalls_ring, s, EBREC_SYSCALL, LANE_EVENT);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
+/* Whether a call returns twice, in a new thread too. */
+static __always_inline bool makes_thread(__u32 number)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (number >= 56 && number <= 58) || number == 435; /* clone, fork, vfork, clone3 */
+#else
+	return number == 220 || number == 435; /* clone, clone3 */
+#endif
+}
+
+static __always_inline int syscall_returns(struct pt_regs *regs, long ret, bool guarded)
 {
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
 	if (!thread || !in_scope(thread))
 		return 0;
 	__u64 enter_ns = thread->enter_ns;
-	if (!enter_ns && !(thread->bits & FOUND)) {
+	/* Nobody saw it begin: its duration is unknown. */
+	bool missed = guarded && !enter_ns && !(ret == 0 && makes_thread(call_number(regs)));
+	if (!enter_ns && !missed && !(thread->bits & FOUND)) {
 		/* Not wanted, or a new thread coming out of the call that made it. */
 		identify(task, thread);
 		return 0;
@@ -212,7 +237,7 @@ int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
 		syscall_emit(task, thread, enter_ns, found ? EBREC_UNKNOWN : now_ns - enter_ns, ret);
 		return 0;
 	}
-	/* The call began before the recording: its duration is unknown. */
+	/* So it is of a call that began before the recording. */
 	thread->bits &= ~FOUND;
 	bool compat = is_compat(task);
 	thread->call = (call_number(regs) & 0xffff) | (compat ? EBREC_SYSCALL_COMPAT : 0);
@@ -222,6 +247,18 @@ int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
 	arguments(thread->args, regs, compat);
 	syscall_emit(task, thread, now_ns, EBREC_UNKNOWN, ret);
 	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp_btf__sys_exit, struct pt_regs *regs, long ret)
+{
+	return syscall_returns(regs, ret, false);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp_btf__sys_exit__guarded, struct pt_regs *regs, long ret)
+{
+	return GUARDED(syscall_returns(regs, ret, true));
 }
 
 /* The call a thread is in when it ends (exit_group, or killed in one) or when recording ends. */

@@ -38,6 +38,7 @@ struct thread {
 		__u64 begin_ns; /* of a realloc */
 		__u32 delegates; /* only what it calls has a probe at its return */
 	} in; /* the function of an allocator it is in */
+	bool memory_call;      /* it is in mmap or its like, where that is noted */
 	__u64 freed, freed_sp; /* what operator delete gives back, and where it was called */
 };
 

@@ -3,7 +3,7 @@
 //! A program's name says where it goes: `tp_btf__<tracepoint>`, `iter__<what for>`,
 //! `perf_event__<what>`, `uprobe__<what>` or `uretprobe__<what>`. A part after a second `__` names a
 //! variant for other kernels, tried when the first is refused, or with `for_` the one source that
-//! the program is for. So a new program at a tracepoint needs nothing here.
+//! the program is for. Those with `guarded` are taken where programs at system calls can be preempted. So a new program at a tracepoint needs nothing here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -15,10 +15,12 @@ use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
 use aya::programs::{BtfTracePoint, Iter, PerfEvent, Program, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_obj::btf::BtfKind;
 use schema::Stream;
 use schema::events::{EVENTS, EventDef, KINDS};
 use schema::syscalls::Arch;
 use store::meta::KindCount;
+use zerocopy::IntoBytes;
 
 use crate::modules::{self, Maps};
 use crate::options::Allocations;
@@ -55,6 +57,8 @@ pub struct Kernel {
     pub missing: Vec<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
+    /// Whether the guarded programs are taken.
+    guards: bool,
     /// How often the kernel left out a program, by its name.
     skipped: BTreeMap<String, u64>,
 }
@@ -136,10 +140,15 @@ impl Kernel {
             for (name, bytes) in &rings {
                 loader.map_max_entries(name, *bytes);
             }
-            loader.load(ebpf::object(flavour)).map_err(privilege_or_load)
+            let object = ebpf::object(flavour);
+            let mut aligned = vec![0u64; object.len().div_ceil(8)];
+            let bytes = &mut aligned.as_mut_bytes()[..object.len()];
+            bytes.copy_from_slice(object);
+            let guards = link_functions(bytes, &btf);
+            loader.load(bytes).map(|ebpf| (ebpf, guards)).map_err(privilege_or_load)
         };
         // Task storage came with 5.11: an older kernel refuses the map, and with it the object.
-        let ebpf = match load(ebpf::Flavour::TaskStorage) {
+        let (ebpf, guards) = match load(ebpf::Flavour::TaskStorage) {
             Err(Error::Load(_)) => {
                 raise_memlock();
                 load(ebpf::Flavour::Hash)?
@@ -151,6 +160,7 @@ impl Kernel {
             btf,
             missing: Vec::new(),
             follows_requests: false,
+            guards,
             skipped: BTreeMap::new(),
         };
         kernel.fill_calls(options)?;
@@ -203,13 +213,14 @@ impl Kernel {
         tracepoints.sort_unstable();
         let mut attached = BTreeSet::new();
         for full in tracepoints {
-            let (tracepoint, variant) = full.split_once("__").unwrap_or((full, ""));
-            let alone = variant.strip_prefix("for_");
+            let Hook { tracepoint, alone, is_guarded } = Hook::of(full);
             let wanted = match alone {
                 Some(name) => streams.iter().any(|stream| stream.name() == name),
                 None => streams_of(tracepoint).iter().any(|stream| streams.contains(stream)),
             };
-            if !wanted || (alone.is_none() && attached.contains(tracepoint)) {
+            // There is a guarded one for each program at system calls.
+            let fits = is_guarded == (self.guards && tracepoint.starts_with("sys_"));
+            if !wanted || !fits || (alone.is_none() && attached.contains(tracepoint)) {
                 continue;
             }
             match self.attach_tracepoint(&format!("tp_btf__{full}"), tracepoint) {
@@ -404,7 +415,10 @@ impl Kernel {
             }
         }
         for (name, times) in &self.skipped {
-            add_skipped(&mut counts, name, *times);
+            // The guarded ones make up for it themselves.
+            if !name.contains("guarded") {
+                add_skipped(&mut counts, name, *times);
+            }
         }
         Ok(counts)
     }
@@ -481,12 +495,51 @@ const SERVED: &[(&str, &[Stream])] = &[
     // [containers]
 ];
 
+/// Where a program goes, from its name without the kind of hook.
+struct Hook<'a> {
+    tracepoint: &'a str,
+    /// The one source that it is for.
+    alone: Option<&'a str>,
+    /// Whether it is the one for kernels that would preempt it.
+    is_guarded: bool,
+}
+
+impl Hook<'_> {
+    fn of(name: &str) -> Hook<'_> {
+        let (tracepoint, variant) = name.split_once("__").unwrap_or((name, ""));
+        let mut words = variant.split('_');
+        let is_guarded = variant.split('_').any(|word| word == "guarded");
+        let alone = (words.next() == Some("for")).then(|| words.next()).flatten();
+        Hook { tracepoint, alone, is_guarded }
+    }
+}
+
+/// Puts the kernel's numbers of the functions that [`ebpf`]'s programs call where their placeholders
+/// are (`KERNEL_FUNCTION` in ebpf/src/ring.h). Returns whether this kernel has them all and needs them:
+/// programs at system calls can be preempted since 7.0.
+fn link_functions(object: &mut [u8], btf: &Btf) -> bool {
+    const FUNCTIONS: [(&str, u32); 2] =
+        [("bpf_preempt_disable", 0x7eb0_ff01), ("bpf_preempt_enable", 0x7eb0_ff02)];
+    /// Code and source register of the instruction that calls a function of the kernel.
+    const CALL: [u8; 4] = [0x85, 0x20, 0, 0];
+    if older_than(7, 0) {
+        return false;
+    }
+    FUNCTIONS.iter().all(|(name, placeholder)| {
+        let Ok(id) = btf.id_by_type_name_kind(name, BtfKind::Func) else { return false };
+        let instruction = [CALL, placeholder.to_le_bytes()].concat();
+        for code in object.chunks_exact_mut(8).filter(|code| **code == *instruction) {
+            code[4..].copy_from_slice(&id.to_le_bytes());
+        }
+        true
+    })
+}
+
 /// Counts what a program would have recorded if the kernel had not left it out: one event of the
 /// first kind of its stream each time, as near as can be known, on the first CPU.
 fn add_skipped(counts: &mut Vec<KindCount>, program: &str, times: u64) {
     let hook = program.split_once("__").map_or(program, |(_, hook)| hook);
-    let (tracepoint, variant) = hook.split_once("__").unwrap_or((hook, ""));
-    let alone = variant.strip_prefix("for_");
+    let Hook { tracepoint, alone, .. } = Hook::of(hook);
     let stream = match alone {
         Some(name) => Stream::ALL.into_iter().find(|stream| stream.name() == name),
         None => streams_of(tracepoint).first().copied(),
