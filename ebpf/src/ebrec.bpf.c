@@ -26,6 +26,9 @@
 #include "sched.h"
 #include "allocations.h"
 /* [connections] */
+#include "sockets.h"
+#include "connections.h"
+#include "socket_calls.h"
 
 /* [packets] */
 
