@@ -7,6 +7,7 @@
 
 #include <bpf/bpf_endian.h>
 
+#define EEXIST 17
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
@@ -232,15 +233,16 @@ static __always_inline struct socket_state *socket_begin(__u64 key, __u32 protoc
 	long error = bpf_map_update_elem(&sockets, &key, &empty_socket, BPF_NOEXIST);
 	struct socket_state *s = error ? 0 : bpf_map_lookup_elem(&sockets, &key);
 	if (!s) {
-		if (error != -17) /* EEXIST */
+		if (error != -EEXIST)
 			emit_failed(EBREC_CONNECTION, LANE_NONE);
 		return 0;
 	}
 	const struct sock *sk = (void *)key;
 	s->opened_ns = bpf_ktime_get_ns();
 	s->used_ns = s->opened_ns;
-	s->id = connection_id(key, s->opened_ns);
 	s->sock = key;
+	/* A pointer is a number only when it comes from memory. */
+	s->id = connection_id(*(volatile __u64 *)&s->sock, s->opened_ns);
 	s->protocol = protocol;
 	s->role = role;
 	s->owner = owner;

@@ -253,7 +253,6 @@ pub const TABLES: &[Table] = &[
         Stream::Network,
         "change of a socket's state, or retransmission, reset or drop of a packet",
     ),
-
     // [packets]
 
     // [dns]

@@ -332,7 +332,7 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         Flag => word().map(|flag| i64::from(flag != 0)),
         LocalEnd | RemoteEnd if part == 1 => {
             let end = End::read(record.field(offset, ty.size())?).filter(End::is_ip)?;
-            Some(i64::from(end.port))
+            Some(i64::from(end.port)).filter(|port| *port != 0)
         }
         IpAddress | LocalEnd | RemoteEnd | Errno | SocketProtocol | SocketRole | SocketState
         | SocketEvent | Word => None,
