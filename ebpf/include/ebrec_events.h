@@ -29,6 +29,8 @@ enum ebrec_tail {
 	EBREC_TAIL_FRAMES = 8,
 	EBREC_TAIL_BUILD_ID = 9,
 	EBREC_TAIL_FILE = 10,
+	EBREC_TAIL_LOCAL_NAME = 11,
+	EBREC_TAIL_REMOTE_NAME = 12,
 };
 
 enum ebrec_operation {
@@ -46,6 +48,53 @@ enum ebrec_operation {
 	EBREC_OP_MUNMAP = 12,
 	EBREC_OP_MREMAP = 13,
 	EBREC_OP_BRK = 14,
+};
+
+enum ebrec_protocol {
+	EBREC_PROTOCOL_TCP = 1,
+	EBREC_PROTOCOL_UDP = 2,
+	EBREC_PROTOCOL_UNIX_STREAM = 3,
+	EBREC_PROTOCOL_UNIX_DGRAM = 4,
+	EBREC_PROTOCOL_UNIX_SEQPACKET = 5,
+	EBREC_PROTOCOL_UDPLITE = 6,
+	EBREC_PROTOCOL_ICMP = 7,
+	EBREC_PROTOCOL_RAW = 8,
+	EBREC_PROTOCOL_MPTCP = 9,
+	EBREC_PROTOCOL_SCTP = 10,
+};
+
+enum ebrec_role {
+	EBREC_ROLE_CLIENT = 1,
+	EBREC_ROLE_SERVER = 2,
+	EBREC_ROLE_LISTENER = 3,
+	EBREC_ROLE_PEER = 4,
+};
+
+enum ebrec_state {
+	EBREC_STATE_ESTABLISHED = 1,
+	EBREC_STATE_SYN_SENT = 2,
+	EBREC_STATE_SYN_RECV = 3,
+	EBREC_STATE_FIN_WAIT1 = 4,
+	EBREC_STATE_FIN_WAIT2 = 5,
+	EBREC_STATE_TIME_WAIT = 6,
+	EBREC_STATE_CLOSE = 7,
+	EBREC_STATE_CLOSE_WAIT = 8,
+	EBREC_STATE_LAST_ACK = 9,
+	EBREC_STATE_LISTEN = 10,
+	EBREC_STATE_CLOSING = 11,
+	EBREC_STATE_NEW_SYN_RECV = 12,
+	EBREC_STATE_BOUND_INACTIVE = 13,
+	EBREC_STATE_UNCONNECTED = 64,
+};
+
+enum ebrec_socket {
+	EBREC_SOCKET_STATE = 1,
+	EBREC_SOCKET_RETRANSMIT = 2,
+	EBREC_SOCKET_RESET_SENT = 3,
+	EBREC_SOCKET_RESET_RECEIVED = 4,
+	EBREC_SOCKET_DROP = 5,
+	EBREC_SOCKET_FIRST_USE = 6,
+	EBREC_SOCKET_ERROR = 7,
 };
 
 enum ebrec_kind {
@@ -72,6 +121,8 @@ enum ebrec_kind {
 	EBREC_PAGE_FAULT = 43,
 	EBREC_MEMORY_USAGE = 44,
 	EBREC_OOM_KILL = 45,
+	EBREC_CONNECTION = 50,
+	EBREC_CONNECTION_EVENT = 51,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -308,3 +359,50 @@ struct ebrec_oom_kill {
 	__u32 by_pid; /* Process of that thread. */
 };
 _Static_assert(sizeof(struct ebrec_oom_kill) == 48, "oom_kill");
+
+/* A socket, from its first sign of life to its end. */
+struct ebrec_connection {
+	struct ebrec_header header;
+	__u64 duration_ns; /* Time from then on until it ended; NULL when it had not. */
+	__u64 connection_id; /* The socket for good; the same in `connection_events`. */
+	__u32 protocol; /* What it speaks: `tcp`, `udp`, `unix_stream`, `unix_dgram`, `unix_seqpacket`, ... */
+	__u32 role; /* `client`, `server`, `listener`, or `peer` where there is no telling. */
+	__u8 local[20]; /* The own end. */
+	__u8 remote[20]; /* The other end. */
+	__u64 netns; /* Inode number of the network namespace it is in. */
+	__u64 socket_inode; /* Inode number of the socket, as `ss -e` and `/proc/PID/fd` show it. */
+	__u64 connect_latency_ns; /* Time from the request to connect until it was established; of clients. */
+	__u64 sent_bytes; /* Bytes that programs sent on it. */
+	__u64 received_bytes; /* Bytes that programs received on it. */
+	__u64 sends; /* Times something was sent on it. */
+	__u64 receives; /* Times something was received on it. */
+	__u64 retransmits; /* Segments that were sent again. */
+	__u64 drops; /* Packets for it that were dropped: no room, or not valid. */
+	__u64 srtt_ns; /* Smoothed round-trip time at the end. */
+	__u64 rtt_min_ns; /* Least round-trip time of the last minutes. */
+	__u32 state; /* Last state before it ended, or the state when the recording ended. */
+	__u32 error; /* Why it failed or ended, such as `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`. */
+	__u32 resets_sent; /* Resets that were sent. */
+	__u32 resets_received; /* Resets that were received. */
+	__u32 preexisting; /* Whether it was open before the recording, or came into the scope later. */
+	__u32 approximate_end; /* Whether it ended some time in the second before the end that is told. */
+	__u32 opener_pid; /* Process that connected, accepted or first used it; `pid` is the one that used it last. */
+	__u32 peer_pid; /* Process at the other end, where the kernel knows it: of unix sockets that were connected. */
+};
+_Static_assert(sizeof(struct ebrec_connection) == 208, "connection");
+
+/* A socket changed its state, or something went wrong with it. */
+struct ebrec_connection_event {
+	struct ebrec_header header;
+	__u64 connection_id; /* The socket. */
+	__u32 event; /* What happened: `state`, `retransmit`, `reset_sent`, `reset_received`, `drop`, `error`; `first_use` of a socket that has no states. */
+	__u32 protocol; /* What the socket speaks. */
+	__u8 local[20]; /* The own end. */
+	__u8 remote[20]; /* The other end. */
+	__u32 old_state; /* State before. */
+	__u32 state; /* State from now on. */
+	__u32 error; /* Error that comes with it. */
+	__u32 events; /* How many of them the row stands for: segments, of `retransmit`; packets, of `drop`. */
+	char reason[32]; /* Why, in the kernel's words, such as `SOCKET_RCVBUFF`; of `drop`. */
+};
+_Static_assert(sizeof(struct ebrec_connection_event) == 128, "connection_event");

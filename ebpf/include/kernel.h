@@ -75,16 +75,19 @@ struct super_block {
 	__u32 s_dev;
 };
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 };
 struct file {
+	void *private_data;
 	struct path f_path;
 	struct inode *f_inode;
 };
 struct fs_struct {
 	struct path pwd;
 };
+struct files_struct;
 
 struct percpu_counter {
 	__s64 count;
@@ -198,6 +201,7 @@ struct task_struct {
 	void *stack;
 	struct uprobe_task *utask;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct signal_struct *signal;
 	const struct cred *cred, *real_cred;
 	struct css_set *cgroups;
@@ -241,6 +245,107 @@ struct bpf_iter__task {
 };
 
 /* [connections] */
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
+struct upid {
+	int nr;
+};
+struct pid {
+	struct upid numbers[1];
+};
+struct ns_common {
+	unsigned int inum;
+};
+struct net {
+	struct ns_common ns;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+struct in6_addr {
+	__u8 bytes[16];
+};
+struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+struct numa_drop_counters {
+	atomic_t drops0, drops1;
+};
+struct sock {
+	struct sock_common __sk_common;
+	atomic_t sk_drops;
+	int sk_err;
+	__u16 sk_protocol, sk_type;
+	struct socket *sk_socket;
+	struct pid *sk_peer_pid;
+	struct numa_drop_counters *sk_drop_counters; /* since 6.18, of sockets for datagrams */
+};
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+struct minmax_sample {
+	__u32 t, v;
+};
+struct minmax {
+	struct minmax_sample s[3];
+};
+struct tcp_sock {
+	__u32 write_seq, snd_una, rcv_nxt, copied_seq;
+	__u64 bytes_acked, bytes_received;
+	__u32 srtt_us, total_retrans;
+	struct minmax rtt_min;
+};
+struct sockaddr_un {
+	char sun_path[108];
+};
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+};
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
+};
+struct sk_buff {
+	struct sock *sk;
+	char cb[48];
+};
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+struct bpf_map;
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key, *value;
+};
 
 /* [packets] */
 

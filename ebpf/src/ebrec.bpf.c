@@ -26,6 +26,11 @@
 #include "sched.h"
 #include "allocations.h"
 /* [connections] */
+#include "sockets.h"
+#include "socket_rows.h"
+#include "connections.h"
+#include "socket_calls.h"
+#include "socket_walks.h"
 
 /* [packets] */
 

@@ -137,6 +137,37 @@ SELECT
     ) AS text
 FROM mappings
 -- [connections]
+UNION ALL
+SELECT
+    ts,
+    'connection' AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(protocol, 'socket'), ' ', coalesce(role, '?'), ' ',
+        coalesce(local_address, '*'), CASE WHEN local_port IS NULL THEN '' ELSE concat(':', local_port) END,
+        ' - ',
+        coalesce(remote_address, '*'), CASE WHEN remote_port IS NULL THEN '' ELSE concat(':', remote_port) END,
+        ': sent ', coalesce(human_bytes(sent_bytes), '?'), ', received ', coalesce(human_bytes(received_bytes), '?'),
+        CASE WHEN error IS NULL THEN '' ELSE concat(', ', error) END
+    ) AS text
+FROM connections
+UNION ALL
+SELECT
+    ts,
+    'connection_event' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(protocol, 'socket'), ' ',
+        coalesce(local_address, '*'), CASE WHEN local_port IS NULL THEN '' ELSE concat(':', local_port) END,
+        ' - ',
+        coalesce(remote_address, '*'), CASE WHEN remote_port IS NULL THEN '' ELSE concat(':', remote_port) END,
+        ': ', coalesce(event, '?'),
+        CASE WHEN old_state IS NULL THEN '' ELSE concat(' ', old_state, ' to') END,
+        CASE WHEN state IS NULL THEN '' ELSE concat(' ', state) END,
+        CASE WHEN reason IS NULL THEN '' ELSE concat(', ', reason) END,
+        CASE WHEN error IS NULL THEN '' ELSE concat(', ', error) END
+    ) AS text
+FROM connection_events
 
 -- [packets]
 

@@ -5,6 +5,9 @@
 //! variant for other kernels, tried when the first is refused, or with `for_` the one source that
 //! the program is for. Those with `guarded` are taken where programs at system calls can be preempted. So a new program at a tracepoint needs nothing here.
 
+mod reasons;
+mod sockets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -105,6 +108,7 @@ impl Kernel {
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
+        let followed = |sockets| if has(Stream::Network) == 1 { sockets } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -131,6 +135,10 @@ impl Kernel {
                 .override_global("sample_one_in", &one_in, true)
                 .override_global("sample_salt", &salt, true)
                 // [connections]
+                .map_max_entries("sockets", followed(sockets::SOCKETS_MAX))
+                .map_max_entries("unix_names", followed(sockets::SOCKETS_MAX / 4))
+                .map_max_entries("listeners", followed(sockets::SOCKETS_MAX / 4))
+                .map_max_entries("ended_processes", followed(4096))
                 // [packets]
                 // [dns]
                 // [disk]
@@ -223,12 +231,22 @@ impl Kernel {
             if !wanted || !fits || (alone.is_none() && attached.contains(tracepoint)) {
                 continue;
             }
+            // The exits of all system calls tell what is sent and received where nothing else does.
+            let tells_calls = tracepoint == "sys_exit" && alone.is_some();
+            if tells_calls && attached.contains("sock_send_length") {
+                continue;
+            }
             match self.attach_tracepoint(&format!("tp_btf__{full}"), tracepoint) {
                 Ok(()) => {
                     attached.insert(tracepoint.to_string());
-                    self.missing.retain(|missing| !missing.starts_with(&format!("{tracepoint}:")));
+                    self.missing.retain(|missing| {
+                        let replaced = tells_calls && missing.starts_with("sock_");
+                        !replaced && !missing.starts_with(&format!("{tracepoint}:"))
+                    });
                 }
                 Err(error) if is_optional(tracepoint) => {
+                    // Of all variants the reason of the last is told.
+                    self.missing.retain(|missing| !missing.starts_with(&format!("{tracepoint}:")));
                     self.missing.push(format!("{tracepoint}: {error}"))
                 }
                 Err(error) => return Err(error),
@@ -244,6 +262,9 @@ impl Kernel {
             !RENAMED.iter().any(one_of)
         };
         self.missing.retain(is_told);
+        if streams.contains(&Stream::Network) {
+            self.attach_sockets()?;
+        }
         Ok(())
     }
 
@@ -340,6 +361,7 @@ impl Kernel {
             let _ = match program {
                 Program::BtfTracePoint(program) => program.unload(),
                 Program::PerfEvent(program) => program.unload(),
+                Program::CgroupSock(program) => program.unload(),
                 _ => Ok(()),
             };
         }
@@ -365,11 +387,15 @@ impl Kernel {
     }
 
     fn walk(&mut self, name: &str) -> Result<Vec<u8>, Error> {
+        self.walk_over(name, "task")
+    }
+
+    fn walk_over(&mut self, name: &str, what: &str) -> Result<Vec<u8>, Error> {
         let btf = &self.btf;
         let program: &mut Iter = program(&mut self.ebpf, name)?;
         let refused = |error: aya::programs::ProgramError| refusal(name, &error);
         if program.fd().is_err() {
-            program.load("task", btf).map_err(refused)?;
+            program.load(what, btf).map_err(refused)?;
         }
         let link = program.attach().map_err(refused)?;
         let link = program.take_link(link).map_err(refused)?;
@@ -485,7 +511,10 @@ const SERVED: &[(&str, &[Stream])] = &[
     ("sys_", &[Stream::Syscalls]),
     ("io_uring_", &[Stream::Syscalls]),
     // [connections]
-
+    ("inet_", &[Stream::Network]),
+    ("sock_", &[Stream::Network]),
+    ("tcp_", &[Stream::Network]),
+    ("kfree_skb", &[Stream::Network]),
     // [packets]
 
     // [dns]
@@ -571,7 +600,9 @@ fn is_optional(tracepoint: &str) -> bool {
         "cgroup_attach_task",
         "mark_victim",
         // [connections]
-
+        "inet_sk_error_report",
+        "sock_",
+        "kfree_skb",
         // [packets]
 
         // [dns]

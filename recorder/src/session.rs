@@ -29,7 +29,7 @@ use crate::modules::{self, Modules};
 use crate::options::Collector;
 use crate::outcome::{self, Progress, Summary};
 use crate::signals::Signals;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::sources::Source;
 use crate::uprobes::{Reach, Uprobes};
 use crate::{Error, Options, about, wait};
@@ -203,6 +203,11 @@ impl<'a> Session<'a> {
         drain.expect("the source brings the stream").sink.clone()
     }
 
+    /// Puts records that did not come through a ring where those of the ring go.
+    fn store(&self, stream: Stream, records: &[u8]) {
+        sink::blocks(records).for_each(|block| self.sink(stream).write(block));
+    }
+
     /// Takes over what the library in the command's processes records.
     fn collect_in_process(&mut self, collector: preload::Collector) -> Result<(), Error> {
         let modules = self.modules.as_ref().expect("allocations have stacks");
@@ -260,6 +265,9 @@ impl<'a> Session<'a> {
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;
         self.kernel.attach_samplers(self.options)?;
+        if self.options.sources.has_stream(Stream::Network) {
+            self.kernel.find_sockets()?;
+        }
         self.began = Instant::now();
         self.segment_began = self.began;
         // What loading took is not a cost of the time recorded.
@@ -368,6 +376,10 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             self.kernel.note_memory()?;
         }
+        if self.options.sources.has_stream(Stream::Network) {
+            let records = self.kernel.gone_sockets()?;
+            self.store(Stream::Network, &records);
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
@@ -466,6 +478,12 @@ impl<'a> Session<'a> {
         // A program that was running on another CPU has ended by then.
         std::thread::sleep(Duration::from_millis(5));
         results.push(self.kernel.finish());
+        if self.options.sources.has_stream(Stream::Network) {
+            match self.kernel.last_sockets() {
+                Ok(records) => self.store(Stream::Network, &records),
+                Err(error) => results.push(Err(error)),
+            }
+        }
         for drain in &mut self.drains {
             results.push(drain.finish());
             results.push(drain.sink.finish());

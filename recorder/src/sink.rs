@@ -140,6 +140,24 @@ impl Sink {
     }
 }
 
+/// Cuts records into blocks that are neither too long nor too short.
+pub fn blocks(mut records: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const BLOCK_BYTES: usize = 1 << 20;
+    std::iter::from_fn(move || {
+        let mut length = 0;
+        while let Some(Ok((header, _))) = records.get(length..).map(Header::read_from_prefix) {
+            let next = length + usize::from(header.size.max(1));
+            if length > 0 && next > BLOCK_BYTES || next > records.len() {
+                break;
+            }
+            length = next;
+        }
+        let (block, rest) = records.split_at(length);
+        records = rest;
+        (length > 0).then_some(block)
+    })
+}
+
 /// Adds the records of a block to `counts`.
 fn count(mut block: &[u8], counts: &mut Counts) {
     while let Ok((header, _)) = Header::read_from_prefix(block) {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::events::{EVENTS, EventDef, Header, KINDS, TAIL_TRUNCATED, Tail};
+use crate::sockets::{ENUMERATIONS, Enumeration};
 use crate::types::AllocationOperation;
 
 /// The text of `ebpf/include/ebrec_events.h`.
@@ -28,6 +29,12 @@ pub fn render() -> String {
     for operation in AllocationOperation::ALL {
         let name = operation.name().to_uppercase();
         let _ = writeln!(out, "\tEBREC_OP_{name} = {},", *operation as u32);
+    }
+    for Enumeration { prefix, names } in ENUMERATIONS {
+        let _ = writeln!(out, "}};\n\nenum ebrec_{} {{", prefix.to_lowercase());
+        for (number, name) in *names {
+            let _ = writeln!(out, "\tEBREC_{prefix}_{} = {number},", name.to_uppercase());
+        }
     }
     out.push_str("};\n\nenum ebrec_kind {\n");
     for event in EVENTS {

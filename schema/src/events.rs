@@ -133,11 +133,15 @@ pub enum Tail {
     /// The file of a mapping, as names like `Exe`; without a slash in its only name it is no file but
     /// what the kernel calls it, such as `[vdso]`.
     File = 10,
+    /// The own name of a unix socket; an abstract one begins with a NUL.
+    LocalName = 11,
+    /// The name of the unix socket at the other end.
+    RemoteName = 12,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 10] = [
+    pub const ALL: [Tail; 12] = [
         Tail::Path,
         Tail::Path2,
         Tail::Address,
@@ -148,12 +152,16 @@ impl Tail {
         Tail::Frames,
         Tail::BuildId,
         Tail::File,
+        Tail::LocalName,
+        Tail::RemoteName,
     ];
 
     /// The column it becomes, if it is not there for the reader of the spool only.
     pub const fn column(self) -> Option<&'static str> {
         match self {
             Tail::Frames => None,
+            // They are in the columns of the ends.
+            Tail::LocalName | Tail::RemoteName => None,
             _ => Some(self.name()),
         }
     }
@@ -171,6 +179,8 @@ impl Tail {
             Tail::Frames => "frames",
             Tail::BuildId => "build_id",
             Tail::File => "file",
+            Tail::LocalName => "local_name",
+            Tail::RemoteName => "remote_name",
         }
     }
 
@@ -189,6 +199,8 @@ impl Tail {
             Tail::Frames => "Addresses of a stack.",
             Tail::BuildId => "Build-id of the file, in hexadecimal; NULL when it has none.",
             Tail::File => "Path of the file as the process saw it, or a name such as `[vdso]`.",
+            Tail::LocalName => "Own name of a unix socket.",
+            Tail::RemoteName => "Name of the unix socket at the other end.",
         }
     }
 }
@@ -602,6 +614,84 @@ events! {
     } tail []
 
     // [connections]
+    /// A socket, from its first sign of life to its end.
+    connection / Connection = 50 in Network => "connections" {
+        /// Time from then on until it ended; NULL when it had not.
+        duration_ns: DurationNs,
+        /// The socket for good; the same in `connection_events`.
+        connection_id: ConnectionId,
+        /// What it speaks: `tcp`, `udp`, `unix_stream`, `unix_dgram`, `unix_seqpacket`, ...
+        protocol: SocketProtocol,
+        /// `client`, `server`, `listener`, or `peer` where there is no telling.
+        role: SocketRole,
+        /// The own end.
+        local: LocalEnd,
+        /// The other end.
+        remote: RemoteEnd,
+        /// Inode number of the network namespace it is in.
+        netns: Inode,
+        /// Inode number of the socket, as `ss -e` and `/proc/PID/fd` show it.
+        socket_inode: Inode,
+        /// Time from the request to connect until it was established; of clients.
+        connect_latency_ns: DurationNs,
+        /// Bytes that programs sent on it.
+        sent_bytes: SizeBytes,
+        /// Bytes that programs received on it.
+        received_bytes: SizeBytes,
+        /// Times something was sent on it.
+        sends: Count,
+        /// Times something was received on it.
+        receives: Count,
+        /// Segments that were sent again.
+        retransmits: Count,
+        /// Packets for it that were dropped: no room, or not valid.
+        drops: Count,
+        /// Smoothed round-trip time at the end.
+        srtt_ns: DurationNs,
+        /// Least round-trip time of the last minutes.
+        rtt_min_ns: DurationNs,
+        /// Last state before it ended, or the state when the recording ended.
+        state: SocketState,
+        /// Why it failed or ended, such as `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`.
+        error: Errno,
+        /// Resets that were sent.
+        resets_sent: FewOf,
+        /// Resets that were received.
+        resets_received: FewOf,
+        /// Whether it was open before the recording, or came into the scope later.
+        preexisting: Flag,
+        /// Whether it ended some time in the second before the end that is told.
+        approximate_end: Flag,
+        /// Process that connected, accepted or first used it; `pid` is the one that used it last.
+        opener_pid: Pid,
+        /// Process at the other end, where the kernel knows it: of unix sockets that were connected.
+        peer_pid: Pid,
+    } tail [LocalName, RemoteName]
+
+    /// A socket changed its state, or something went wrong with it.
+    connection_event / ConnectionEvent = 51 in Network => "connection_events" {
+        /// The socket.
+        connection_id: ConnectionId,
+        /// What happened: `state`, `retransmit`, `reset_sent`, `reset_received`, `drop`, `error`;
+        /// `first_use` of a socket that has no states.
+        event: SocketEvent,
+        /// What the socket speaks.
+        protocol: SocketProtocol,
+        /// The own end.
+        local: LocalEnd,
+        /// The other end.
+        remote: RemoteEnd,
+        /// State before.
+        old_state: SocketState,
+        /// State from now on.
+        state: SocketState,
+        /// Error that comes with it.
+        error: Errno,
+        /// How many of them the row stands for: segments, of `retransmit`; packets, of `drop`.
+        events: FewOf,
+        /// Why, in the kernel's words, such as `SOCKET_RCVBUFF`; of `drop`.
+        reason: Word,
+    } tail []
 
     // [packets]
 

@@ -10,6 +10,7 @@ pub mod c_header;
 pub mod docs;
 pub mod events;
 pub mod human;
+pub mod sockets;
 pub mod syscalls;
 pub mod tables;
 pub mod types;

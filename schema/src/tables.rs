@@ -107,8 +107,8 @@ impl Table {
         }
         let mut has_tail = false;
         for tail in self.events().flat_map(|event| event.tails) {
-            has_tail = true;
             if let Some(column) = tail.column() {
+                has_tail = true;
                 add(Column::nullable(column, ColumnType::Text, tail.doc()));
             }
         }
@@ -247,7 +247,12 @@ pub const TABLES: &[Table] = &[
     events("memory_usage", Stream::Faults, "process and second, and end of a process: its memory"),
     events("oom_kills", Stream::Faults, "process that the kernel ended for want of memory"),
     // [connections]
-
+    events("connections", Stream::Network, "socket, from its first sign of life to its end"),
+    events(
+        "connection_events",
+        Stream::Network,
+        "change of a socket's state, or retransmission, reset or drop of a packet",
+    ),
     // [packets]
 
     // [dns]

@@ -102,6 +102,35 @@ wire_types! {
     /// A device number as the kernel keeps it: major shifted by 20 bits, plus minor.
     Device(u32) = "__u32";
     // [connections]
+    /// An IP address, one of version 4 mapped into version 6; all ones when unknown.
+    IpAddress([u8; 16]) = "__u8[16]";
+    /// A port of TCP or UDP.
+    Port(u32) = "__u32";
+    /// The own end of a socket: an [`IpAddress`], and 16 bits each of port and address family, which
+    /// is 0 when the end is unknown. Of a unix socket the name is a variable part.
+    LocalEnd([u8; 20]) = "__u8[20]";
+    /// The other end of a socket.
+    RemoteEnd([u8; 20]) = "__u8[20]";
+    /// A socket for good: unlike its inode number it is not used again.
+    ConnectionId(u64) = "__u64";
+    /// A number of things.
+    Count(u64) = "__u64";
+    /// A number of things, of which there are few.
+    FewOf(u32) = "__u32";
+    /// 1 if so, 0 if not.
+    Flag(u32) = "__u32";
+    /// An error number; 0 is none.
+    Errno(u32) = "__u32";
+    /// One of [`crate::sockets::PROTOCOLS`].
+    SocketProtocol(u32) = "__u32";
+    /// One of [`crate::sockets::ROLES`].
+    SocketRole(u32) = "__u32";
+    /// One of [`crate::sockets::STATES`].
+    SocketState(u32) = "__u32";
+    /// One of [`crate::sockets::SOCKET_EVENTS`].
+    SocketEvent(u32) = "__u32";
+    /// A word of the kernel's, NUL-padded.
+    Word([u8; 32]) = "char[32]";
 
     // [packets]
 
@@ -211,6 +240,33 @@ impl FieldType {
             Self::OneIn => one(Int32),
             Self::AllocationOp | Self::CpuMode | Self::FaultKind | Self::Device => one(Text),
             // [connections]
+            Self::IpAddress => one(Text),
+            Self::Port => one(Int32),
+            Self::LocalEnd => vec![
+                Column::nullable(
+                    "local_address",
+                    Text,
+                    "Own address; of a unix socket the path, or `@name`; NULL if it has none.",
+                ),
+                Column::nullable("local_port", Int32, "Own port."),
+            ],
+            Self::RemoteEnd => vec![
+                Column::nullable(
+                    "remote_address",
+                    Text,
+                    "Address of the other end; of a unix socket the path, or `@name`; NULL if it has none.",
+                ),
+                Column::nullable("remote_port", Int32, "Port of the other end."),
+            ],
+            Self::ConnectionId | Self::Count => one(Int64),
+            Self::FewOf => one(Int32),
+            Self::Flag => one(Bool),
+            Self::Errno
+            | Self::SocketProtocol
+            | Self::SocketRole
+            | Self::SocketState
+            | Self::SocketEvent
+            | Self::Word => one(Text),
 
             // [packets]
 

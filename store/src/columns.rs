@@ -11,6 +11,7 @@ use arrow::array::{
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use schema::events::{EventDef, KINDS, Tail};
+use schema::sockets;
 use schema::tables::{COMMON, ColumnType, Table};
 use schema::types::{FieldType, NOT_RETURNED};
 
@@ -19,7 +20,7 @@ use crate::names::{self, Names};
 use crate::record::{HEADER_SIZE, Record};
 use crate::segment::SegmentMeta;
 use crate::stacks::resolve::{self, Stacks};
-use crate::text::{push_lossy, push_tail, until_nul};
+use crate::text::{End, push_ip, push_lossy, push_tail, until_nul};
 
 /// What rows need besides their records.
 pub(crate) struct Context<'a> {
@@ -124,15 +125,25 @@ impl Plan {
         for index in 0..self.columns.len() {
             let array = match self.columns[index].0 {
                 ColumnType::Text => self.text(index, rows, &who, context),
-                ColumnType::Bool => Arc::new(BooleanArray::from_iter(
-                    rows.records()
-                        .map(|record| Some(record.tails().any(|(_, truncated, _)| truncated))),
-                )),
+                ColumnType::Bool => self.flags(index, rows, context),
                 _ => self.numbers(index, rows, &who, context),
             };
             arrays.push(array);
         }
         RecordBatch::try_new(self.schema.clone(), arrays)
+    }
+
+    fn flags(&self, index: usize, rows: &Rows, context: &Context) -> ArrayRef {
+        let records = rows.records();
+        Arc::new(match &self.columns[index].1 {
+            Source::Field(sources) => BooleanArray::from_iter(records.map(|record| {
+                let source = sources[usize::from(record.kind())]?;
+                number(source, record, context).map(|flag| flag != 0)
+            })),
+            _ => BooleanArray::from_iter(
+                records.map(|record| Some(record.tails().any(|(_, truncated, _)| truncated))),
+            ),
+        })
     }
 
     fn numbers(
@@ -314,6 +325,17 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         StackId => context.stacks.id(record.u64_at(offset)?),
         OneIn => word().map(i64::from),
         // [connections]
+        Port | FewOf => word().map(i64::from),
+        ConnectionId | Count => {
+            record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
+        }
+        Flag => word().map(|flag| i64::from(flag != 0)),
+        LocalEnd | RemoteEnd if part == 1 => {
+            let end = End::read(record.field(offset, ty.size())?).filter(End::is_ip)?;
+            Some(i64::from(end.port)).filter(|port| *port != 0)
+        }
+        IpAddress | LocalEnd | RemoteEnd | Errno | SocketProtocol | SocketRole | SocketState
+        | SocketEvent | Word => None,
 
         // [packets]
 
@@ -359,6 +381,32 @@ fn word<'a>(
         CpuMode => word().map(|mode| if mode == 0 { "user" } else { "kernel" }),
         FaultKind => word().map(|fault| if fault == 0 { "minor" } else { "major" }),
         // [connections]
+        IpAddress => {
+            let bytes: [u8; 16] = record.field(offset, ty.size())?.try_into().ok()?;
+            buffer.clear();
+            push_ip(bytes, buffer).then_some(&**buffer)
+        }
+        LocalEnd | RemoteEnd if part == 0 => {
+            let end = End::read(record.field(offset, ty.size())?)?;
+            buffer.clear();
+            if end.is_ip() {
+                return push_ip(end.address, buffer).then_some(&**buffer);
+            }
+            let tag = if ty == LocalEnd { Tail::LocalName } else { Tail::RemoteName };
+            let (name, cut) = record.tail(tag)?;
+            push_tail(tag, name, cut, buffer).then_some(&**buffer)
+        }
+        Errno => names.error(-i64::from(word()?)),
+        SocketProtocol => sockets::PROTOCOLS.name(word()?),
+        SocketRole => sockets::ROLES.name(word()?),
+        SocketState => sockets::STATES.name(word()?),
+        SocketEvent => sockets::SOCKET_EVENTS.name(word()?),
+        Word => {
+            buffer.clear();
+            push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
+            Some(&**buffer).filter(|word| !word.is_empty())
+        }
+        Port | LocalEnd | RemoteEnd | ConnectionId | Count | FewOf | Flag => None,
 
         // [packets]
 

@@ -33,6 +33,7 @@ pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut Str
         Tail::BuildId => bytes.iter().for_each(|byte| {
             let _ = write!(out, "{byte:02x}");
         }),
+        Tail::LocalName | Tail::RemoteName => return push_unix_name(bytes, out),
         Tail::Frames => return false,
     }
     true
@@ -77,6 +78,56 @@ fn push_file(bytes: &[u8], truncated: bool, out: &mut String) {
     }
 }
 
+/// Appends an IP address, one that is mapped into version 6 as of version 4; false if it is unknown.
+pub(crate) fn push_ip(bytes: [u8; 16], out: &mut String) -> bool {
+    if bytes == [0xff; 16] {
+        return false;
+    }
+    let address = Ipv6Addr::from(bytes);
+    let _ = match address.to_ipv4_mapped() {
+        Some(address) => write!(out, "{address}"),
+        None => write!(out, "{address}"),
+    };
+    true
+}
+
+/// Appends the name of a unix socket: a path, or `@` and an abstract name; false if it has none.
+fn push_unix_name(bytes: &[u8], out: &mut String) -> bool {
+    let name = match bytes.split_first() {
+        // Abstract: a NUL and a name, which many programs pad with NULs.
+        Some((0, name)) => {
+            let length = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            out.push_str(if length > 0 { "@" } else { "" });
+            &name[..length]
+        }
+        _ => until_nul(bytes),
+    };
+    push_lossy(name, out);
+    !name.is_empty()
+}
+
+/// An end of a socket: address, port, address family.
+pub(crate) struct End {
+    pub address: [u8; 16],
+    pub port: u16,
+    family: u16,
+}
+
+impl End {
+    /// Reads a `LocalEnd` or `RemoteEnd`; none if it is unknown.
+    pub fn read(bytes: &[u8]) -> Option<End> {
+        let (address, rest) = bytes.split_first_chunk::<16>()?;
+        let (port, family) = rest.split_first_chunk::<2>()?;
+        let family = u16::from_le_bytes(family.try_into().ok()?);
+        let end = End { address: *address, port: u16::from_le_bytes(*port), family };
+        (family != 0).then_some(end)
+    }
+
+    pub fn is_ip(&self) -> bool {
+        self.family == AF_INET || self.family == AF_INET6
+    }
+}
+
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -107,17 +158,7 @@ fn push_address(bytes: &[u8], out: &mut String) -> bool {
         }
         AF_UNIX => {
             out.push_str("unix:");
-            match rest.split_first() {
-                // Abstract: a NUL and a name, which many programs pad with NULs.
-                Some((0, name)) => {
-                    let length =
-                        name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-                    let at = if length > 0 { "@" } else { "" };
-                    out.push_str(at);
-                    push_lossy(&name[..length], out);
-                }
-                _ => push_lossy(until_nul(rest), out),
-            }
+            push_unix_name(rest, out);
             Ok(())
         }
         AF_NETLINK if rest.len() >= 6 => write!(out, "netlink:{}", word(2)),
@@ -159,6 +200,23 @@ mod tests {
         }
         link_local.truncate(1);
         assert!(!push_tail(Tail::Address, &link_local, false, &mut String::new()));
+    }
+
+    #[test]
+    fn an_ip_address_is_of_the_version_it_was_used_with() {
+        let mut mapped = [0; 16];
+        mapped[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
+        let mut loopback = [0; 16];
+        loopback[15] = 1;
+        for (bytes, expected) in [
+            (mapped, Some("127.0.0.1")),
+            (loopback, Some("::1")),
+            ([0; 16], Some("::")),
+            ([0xff; 16], None),
+        ] {
+            let mut out = String::new();
+            assert_eq!(push_ip(bytes, &mut out).then_some(&*out), expected);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod allocations;
 mod calls;
 mod command;
+mod connections;
 mod counts;
 mod crash;
 mod frames;

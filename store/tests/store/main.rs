@@ -3,6 +3,7 @@
 mod build;
 mod encode;
 mod format;
+mod sockets;
 mod spool;
 mod stacks;
 mod trace;
