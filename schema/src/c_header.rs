@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::events::{EVENTS, EventDef, Header, KINDS, TAIL_TRUNCATED, Tail};
-use crate::types::AllocationOperation;
+use crate::types::{AllocationOperation, MalformedPacket};
 
 /// The text of `ebpf/include/ebrec_events.h`.
 pub fn render() -> String {
@@ -28,6 +28,11 @@ pub fn render() -> String {
     for operation in AllocationOperation::ALL {
         let name = operation.name().to_uppercase();
         let _ = writeln!(out, "\tEBREC_OP_{name} = {},", *operation as u32);
+    }
+    out.push_str("};\n\nenum ebrec_malformed {\n");
+    for malformed in MalformedPacket::ALL {
+        let name = malformed.name().to_uppercase();
+        let _ = writeln!(out, "\tEBREC_MALFORMED_{name} = {},", *malformed as u32);
     }
     out.push_str("};\n\nenum ebrec_kind {\n");
     for event in EVENTS {

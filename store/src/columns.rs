@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
+    ArrayRef, BinaryArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
     TimestampNanosecondArray,
 };
 use arrow::datatypes::SchemaRef;
@@ -16,6 +16,7 @@ use schema::types::{FieldType, NOT_RETURNED};
 
 use crate::identity::{Identity, Who};
 use crate::names::{self, Names};
+use crate::packets;
 use crate::record::{HEADER_SIZE, Record};
 use crate::segment::SegmentMeta;
 use crate::stacks::resolve::{self, Stacks};
@@ -124,6 +125,7 @@ impl Plan {
         for index in 0..self.columns.len() {
             let array = match self.columns[index].0 {
                 ColumnType::Text => self.text(index, rows, &who, context),
+                ColumnType::Binary => self.binary(index, rows),
                 ColumnType::Bool => Arc::new(BooleanArray::from_iter(
                     rows.records()
                         .map(|record| Some(record.tails().any(|(_, truncated, _)| truncated))),
@@ -182,6 +184,14 @@ impl Plan {
                 unreachable!("a text column is not asked for numbers")
             }
         }
+    }
+
+    fn binary(&self, index: usize, rows: &Rows) -> ArrayRef {
+        let Source::Tail(tag) = self.columns[index].1 else {
+            unreachable!("only variable parts are columns of bytes")
+        };
+        let values = rows.records().map(|record| record.tail(tag).map(|(bytes, _)| bytes));
+        Arc::new(BinaryArray::from_iter(values))
     }
 
     fn text(
@@ -316,6 +326,12 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         // [connections]
 
         // [packets]
+        Count | Sequence => {
+            record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
+        }
+        Port | Number | Bytes => word().map(i64::from),
+        IpAddress | Name | MacAddress | EtherType | IpProtocol | Direction | TcpFlags | IpFlags
+        | ArpOperation | Malformed => None,
 
         // [dns]
 
@@ -361,6 +377,28 @@ fn word<'a>(
         // [connections]
 
         // [packets]
+        Name => {
+            buffer.clear();
+            push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
+            Some(&**buffer).filter(|name| !name.is_empty())
+        }
+        MacAddress => {
+            let number = record.u64_at(offset).filter(|number| *number != u64::MAX)?;
+            packets::mac(number, buffer);
+            Some(&**buffer)
+        }
+        Direction => word().map(|direction| if direction == 0 { "sent" } else { "received" }),
+        EtherType | IpProtocol | TcpFlags | IpFlags | ArpOperation | Malformed => {
+            packets::word(ty, word()?, buffer).then_some(&**buffer)
+        }
+        IpAddress => {
+            let bytes = record.field(offset, ty.size())?;
+            let bytes: [u8; 16] = bytes.try_into().ok().filter(|bytes| *bytes != [0xff; 16])?;
+            buffer.clear();
+            let _ = write!(buffer, "{}", std::net::Ipv6Addr::from(bytes).to_canonical());
+            Some(&**buffer)
+        }
+        Port | Count | Sequence | Number | Bytes => None,
 
         // [dns]
 
