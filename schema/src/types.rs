@@ -104,10 +104,6 @@ wire_types! {
     // [connections]
 
     // [packets]
-    /// An IPv6 address, or an IPv4 address as `::ffff:a.b.c.d`.
-    IpAddress([u8; 16]) = "__u8[16]";
-    /// A port.
-    Port(u32) = "__u32";
     /// How many: packets, for instance.
     Count(u64) = "__u64";
     /// A number that uses all 32 bits, so that it takes 64 here: a sequence number of TCP.
@@ -305,8 +301,6 @@ impl FieldType {
             // [connections]
 
             // [packets]
-            Self::IpAddress => one(Text),
-            Self::Port => one(Int32),
             Self::Count | Self::Sequence | Self::Number | Self::Bytes => one(Int64),
             Self::Name | Self::MacAddress | Self::EtherType | Self::IpProtocol => one(Text),
             Self::Direction | Self::TcpFlags | Self::IpFlags => one(Text),

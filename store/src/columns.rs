@@ -329,8 +329,8 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         Count | Sequence => {
             record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
         }
-        Port | Number | Bytes => word().map(i64::from),
-        IpAddress | Name | MacAddress | EtherType | IpProtocol | Direction | TcpFlags | IpFlags
+        Number | Bytes => word().map(i64::from),
+        Name | MacAddress | EtherType | IpProtocol | Direction | TcpFlags | IpFlags
         | ArpOperation | Malformed => None,
 
         // [dns]
@@ -391,14 +391,7 @@ fn word<'a>(
         EtherType | IpProtocol | TcpFlags | IpFlags | ArpOperation | Malformed => {
             packets::word(ty, word()?, buffer).then_some(&**buffer)
         }
-        IpAddress => {
-            let bytes = record.field(offset, ty.size())?;
-            let bytes: [u8; 16] = bytes.try_into().ok().filter(|bytes| *bytes != [0xff; 16])?;
-            buffer.clear();
-            let _ = write!(buffer, "{}", std::net::Ipv6Addr::from(bytes).to_canonical());
-            Some(&**buffer)
-        }
-        Port | Count | Sequence | Number | Bytes => None,
+        Count | Sequence | Number | Bytes => None,
 
         // [dns]
 
