@@ -1,5 +1,7 @@
 //! `ebrec record`: from the command line to the recorder, and its progress and summary back.
 
+mod packets;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -115,6 +117,8 @@ pub struct Args {
     // [connections]
 
     // [packets]
+    #[command(flatten)]
+    packets: packets::PacketArgs,
 
     // [dns]
 
@@ -230,6 +234,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
         // [connections]
 
         // [packets]
+        packets: args.packets.packets(&sources)?,
 
         // [dns]
 

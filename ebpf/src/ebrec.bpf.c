@@ -7,6 +7,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 
 #include "ebrec_events.h"
 #include "kernel.h"
@@ -28,6 +31,11 @@
 /* [connections] */
 
 /* [packets] */
+#include "packet.h"
+#include "owner.h"
+#include "packets.h"
+#include "flows.h"
+#include "traffic.h"
 
 /* [dns] */
 

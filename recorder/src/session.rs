@@ -22,6 +22,7 @@ use crate::background::Background;
 use crate::collector::{self, InProcess};
 use crate::cost::Meter;
 use crate::drain::Drain;
+use crate::flows::Flows;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::{self, Command};
@@ -128,6 +129,8 @@ struct Session<'a> {
     in_process: Option<InProcess>,
     /// Records allocations in other processes.
     uprobes: Option<Uprobes>,
+    /// Adds up traffic.
+    flows: Option<Flows>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
@@ -183,6 +186,7 @@ impl<'a> Session<'a> {
             host,
             drains,
             in_process: None,
+            flows: None,
             uprobes: None,
             modules,
             processes: Some(processes),
@@ -260,6 +264,12 @@ impl<'a> Session<'a> {
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;
         self.kernel.attach_samplers(self.options)?;
+        if self.options.sources.has(Source::Network) {
+            let is_scoped = !self.options.scope.is_machine() || launched.is_some();
+            let tables = self.kernel.take_flows()?;
+            let scope = is_scoped.then(|| self.options.packets.netns.clone());
+            self.flows = Some(Flows::new(tables, self.sink(Stream::Network), scope));
+        }
         self.began = Instant::now();
         self.segment_began = self.began;
         // What loading took is not a cost of the time recorded.
@@ -368,6 +378,9 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             self.kernel.note_memory()?;
         }
+        if let Some(flows) = &mut self.flows {
+            flows.fetch()?;
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
@@ -385,6 +398,9 @@ impl<'a> Session<'a> {
         let mut kinds = self.kernel.counters()?;
         if let Some(in_process) = &self.in_process {
             in_process.add_to(&mut kinds);
+        }
+        if let Some(flows) = &self.flows {
+            flows.add_to(&mut kinds);
         }
         for drain in &self.drains {
             let discarded =
@@ -419,6 +435,9 @@ impl<'a> Session<'a> {
         let known: Vec<Meta> =
             self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
         meta.write(&known)?;
+        if let Some(flows) = &mut self.flows {
+            flows.fetch()?;
+        }
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         context.iter().try_for_each(|drain| drain.end_overlap())?;
         let mut modules = Vec::new();
@@ -466,6 +485,9 @@ impl<'a> Session<'a> {
         // A program that was running on another CPU has ended by then.
         std::thread::sleep(Duration::from_millis(5));
         results.push(self.kernel.finish());
+        if let Some(flows) = &mut self.flows {
+            results.push(flows.fetch());
+        }
         for drain in &mut self.drains {
             results.push(drain.finish());
             results.push(drain.sink.finish());
