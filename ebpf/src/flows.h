@@ -6,7 +6,7 @@
 
 struct flow {
 	__u64 first_ns;
-	__u64 last_ns;
+	__u64 first_jiffies, last_jiffies; /* exact time for each packet costs as much as the sums do */
 	__u64 sent_packets, sent_bytes;
 	__u64 received_packets, received_bytes;
 	__u32 pid, tid; /* whose it is, or 0 */
@@ -39,6 +39,12 @@ struct {
 
 const struct flow empty_flow = {};
 
+static __always_inline void flow_begin(struct flow *flow)
+{
+	flow->first_ns = bpf_ktime_get_ns();
+	flow->first_jiffies = bpf_jiffies64();
+}
+
 static __always_inline struct flow *flow_make(void *map, struct packet *p, struct sk_buff *skb)
 {
 	/* Fails where another CPU was faster, which is as good, or where the table is full. */
@@ -46,7 +52,7 @@ static __always_inline struct flow *flow_make(void *map, struct packet *p, struc
 	struct flow *flow = bpf_map_lookup_elem(map, &p->key);
 	if (!flow)
 		return 0;
-	flow->first_ns = bpf_ktime_get_ns();
+	flow_begin(flow);
 	BPF_CORE_READ_INTO(&flow->interface, skb, dev, name);
 	return flow;
 }
@@ -73,7 +79,7 @@ static __always_inline void flow_add(struct packet *p, struct sk_buff *skb)
 		if (!flow)
 			return;
 		if (!flow->first_ns)
-			flow->first_ns = bpf_ktime_get_ns();
+			flow_begin(flow);
 	} else if (!flow->pid) {
 		/* Among the first packets is one that its process sends; others are of no process. */
 		__u64 seen = flow->sent_packets + flow->received_packets;
@@ -84,12 +90,12 @@ static __always_inline void flow_add(struct packet *p, struct sk_buff *skb)
 			flow->tid = p->tid;
 		}
 	}
-	flow->last_ns = bpf_ktime_get_ns();
+	flow->last_jiffies = bpf_jiffies64();
 	if (p->sent) {
 		__sync_fetch_and_add(&flow->sent_packets, 1);
-		__sync_fetch_and_add(&flow->sent_bytes, p->length);
+		__sync_fetch_and_add(&flow->sent_bytes, p->counted);
 	} else {
 		__sync_fetch_and_add(&flow->received_packets, 1);
-		__sync_fetch_and_add(&flow->received_bytes, p->length);
+		__sync_fetch_and_add(&flow->received_bytes, p->counted);
 	}
 }

@@ -39,7 +39,8 @@ struct flow_key {
 struct packet {
 	struct flow_key key;
 	__u64 at;	/* address of its first byte */
-	__u32 length;	/* its bytes, as the interface counts them */
+	__u32 length;	/* its bytes */
+	__u32 counted;	/* and as the interface counts them */
 	__u32 linear;	/* how many of them lie together */
 	__u32 network;	/* where the network header is */
 	__u32 transport; /* and what lies in the IP packet; 0 if there is none */
@@ -60,9 +61,10 @@ struct packet {
 	__u32 pid, tid; /* whose it is, or 0 */
 	__u64 sk;	/* the socket it is sent by, or 0 */
 	char interface[16]; /* read where it is needed only */
+	__u8 before_head[2]; /* so that the network header lies well */
 	__u8 head[PACKET_HEAD]; /* Ethernet header, network header, ... without tags in between */
 	__u8 l4[PACKET_L4];    /* transport header */
-	__u8 pad[4];
+	__u8 after[2];
 };
 
 struct {
@@ -74,14 +76,15 @@ struct {
 
 const volatile bool has_flows = false, has_packets = false;
 
+/* What lies in the memory of maps can be read wherever it begins. */
 static __always_inline __u16 be16(const __u8 *at)
 {
-	return (__u16)at[0] << 8 | at[1];
+	return bpf_ntohs(*(const __u16 *)at);
 }
 
 static __always_inline __u32 be32(const __u8 *at)
 {
-	return (__u32)be16(at) << 16 | be16(at + 2);
+	return bpf_ntohl(*(const __u32 *)at);
 }
 
 /* Whether the packet has `bytes` from `offset` on; says what is wrong if not. */
@@ -98,9 +101,9 @@ static __always_inline bool packet_has(struct packet *p, __u32 offset, __u32 byt
 
 static __always_inline void mapped_address(__u8 *to, const __u8 *from)
 {
-	__builtin_memset(to, 0, 8);
+	*(__u64 *)to = 0;
 	*(__u32 *)(to + 8) = 0xffff0000;
-	__builtin_memcpy(to + 12, from, 4);
+	*(__u32 *)(to + 12) = *(const __u32 *)from;
 }
 
 /* Source and destination by whose side of the interface they are on. */
@@ -251,8 +254,12 @@ static __always_inline void parse_ipv6(struct packet *p)
 		p->malformed = EBREC_MALFORMED_BAD_IPV6_VERSION;
 		return;
 	}
-	__builtin_memcpy(source_of(p), ip + 8, 16);
-	__builtin_memcpy(destination_of(p), ip + 24, 16);
+	__u64 *source = (void *)source_of(p), *destination = (void *)destination_of(p);
+	const __u64 *from = (void *)(ip + 8);
+	source[0] = from[0];
+	source[1] = from[1];
+	destination[0] = from[2];
+	destination[1] = from[3];
 	p->key.known |= KNOWN_ADDRESSES | KNOWN_PROTOCOL;
 	p->ttl = ip[7];
 	__u32 payload = be16(ip + 4), rest = p->end - p->network - 40;
@@ -338,6 +345,8 @@ static __always_inline void parse(struct packet *p, struct sk_buff *skb, bool se
 	p->key.ifindex = dev->ifindex;
 	p->at = data - before;
 	p->length = skb->len + before;
+	/* The loopback interface counts without the header that it makes up. */
+	p->counted = type == ARPHRD_LOOPBACK ? p->length - PACKET_ETHERNET : p->length;
 	p->linear = p->length - skb->data_len;
 	p->end = p->length;
 	p->network = p->payload = has_ethernet ? PACKET_ETHERNET : 0;

@@ -55,7 +55,8 @@ struct Key {
 #[repr(C)]
 pub struct Sums {
     first_ns: u64,
-    last_ns: u64,
+    first_jiffies: u64,
+    last_jiffies: u64,
     sent_packets: u64,
     sent_bytes: u64,
     received_packets: u64,
@@ -85,6 +86,8 @@ pub struct Flows {
     /// Only what belongs to a process in scope is recorded, or is in one of these namespaces.
     scope: Option<Vec<u32>>,
     filled: u32,
+    /// Time between two ticks of the kernel's clock, its `jiffies`.
+    tick_ns: u64,
     keys: Vec<Key>,
     sums: Vec<Sums>,
     block: Vec<u8>,
@@ -101,6 +104,7 @@ impl Flows {
             sink,
             scope,
             filled: 0,
+            tick_ns: tick_ns(),
             keys: vec![Key::default(); BATCH],
             sums: vec![Sums::default(); BATCH],
             block: Vec::new(),
@@ -197,7 +201,7 @@ impl Flows {
         {
             return;
         }
-        let record = record(key, sums);
+        let record = record(key, sums, self.tick_ns);
         self.block.extend_from_slice(record.as_bytes());
         self.stored += 1;
         if self.block.len() >= BLOCK_BYTES {
@@ -220,7 +224,7 @@ impl Flows {
     }
 }
 
-fn record(key: Option<&Key>, sums: &Sums) -> Flow {
+fn record(key: Option<&Key>, sums: &Sums, tick_ns: u64) -> Flow {
     let known = key.map_or(0, |key| key.known);
     let has = |bit| key.filter(|_| known & bit != 0);
     let address = |of: fn(&Key) -> [u8; 16]| IpAddress(has(KNOWN_ADDRESSES).map_or([0xff; 16], of));
@@ -237,8 +241,9 @@ fn record(key: Option<&Key>, sums: &Sums) -> Flow {
             fixed: size,
             cpu: 0,
         },
-        // The last time is a coarse one, and may be that of the tick before the first.
-        duration_ns: DurationNs(sums.last_ns.saturating_sub(sums.first_ns)),
+        duration_ns: DurationNs(
+            sums.last_jiffies.saturating_sub(sums.first_jiffies).saturating_mul(tick_ns),
+        ),
         sent_packets: Count(sums.sent_packets),
         sent_bytes: SizeBytes(sums.sent_bytes),
         received_packets: Count(sums.received_packets),
@@ -253,6 +258,14 @@ fn record(key: Option<&Key>, sums: &Sums) -> Flow {
         netns: number(|key| key.netns),
         interface: Name(sums.interface),
     }
+}
+
+/// Time between two ticks: the resolution of the clock that goes forward with them.
+fn tick_ns() -> u64 {
+    let mut resolution = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a time of ours.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut resolution) };
+    resolution.tv_nsec as u64
 }
 
 /// Returns when every program that runs now has ended.
