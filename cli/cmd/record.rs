@@ -344,6 +344,14 @@ fn report(
         trace.display(),
     )?;
     for (kind, lost) in summary.lost.iter().filter(|_| !summary.disk_full) {
+        if *kind == "flow" {
+            writeln!(
+                out,
+                "ebrec: {} packets were of more flows than a second has room for (65,536): they are counted, without their addresses",
+                HumanCount(*lost)
+            )?;
+            continue;
+        }
         writeln!(
             out,
             "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)",

@@ -233,7 +233,7 @@ static __always_inline __u32 capture(struct packet *p, struct packet_record *rec
 	__u32 captured = before + size;
 	__u8 *tail = (__u8 *)record + fixed;
 	tail[0] = EBREC_TAIL_CAPTURED;
-	tail[1] = captured < length && captured < snaplen ? EBREC_TAIL_TRUNCATED : 0;
+	tail[1] = captured < length ? EBREC_TAIL_TRUNCATED : 0;
 	*(__u16 *)(tail + 2) = captured;
 	return (TAIL_HEADER + captured + 7) & ~7u;
 }
