@@ -23,28 +23,33 @@ fn flows_sum_up_to_what_the_interfaces_count() {
     if !has_program("iperf3", &["--version"]) || !has_program("python3", &["--version"]) {
         return skip("iperf3 and python3 are not installed");
     }
+    pair.settle();
     // TCP both ways and over IPv6, which is cut into packets late; UDP; ARP; ICMP, also over lo.
     let work = format!(
-        "sleep 0.1; L='ip netns exec {left}'; R='ip netns exec {right}'\n\
+        "L='ip netns exec {left}'; R='ip netns exec {right}'; $L cat /proc/net/dev >l0; $R cat /proc/net/dev >r0\n\
          $R iperf3 -s -1 -p 5301 >/dev/null & sleep 0.3; $L iperf3 -c 10.99.0.2 -p 5301 -n 20M >/dev/null; wait\n\
          $R iperf3 -s -1 -p 5301 >/dev/null & sleep 0.3; $L iperf3 -c fd99::2 -p 5301 -n 5M -R >/dev/null; wait\n\
          $R iperf3 -s -1 -p 5301 >/dev/null & sleep 0.3; $L iperf3 -u -c 10.99.0.2 -p 5301 -b 50M -t 1.2 >/dev/null; wait\n\
-         $L python3 {script} ping 10.99.0.2 10.99.0.1; sleep 0.2",
+         $L python3 {script} ping 10.99.0.2 10.99.0.1; sleep 0.2\n\
+         $L cat /proc/net/dev >l1; $R cat /proc/net/dev >r1",
         left = pair.left,
         right = pair.right,
         script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/packets.py"),
     );
-    let ends = [(&pair.left, "va"), (&pair.right, "vb"), (&pair.left, "lo"), (&pair.right, "lo")];
-    let count = || ends.map(|(side, interface)| pair.counters(side, interface));
-    let before = count();
     let options =
         ["record", "-s", "network", "--rotate", "1s", "--netns", &pair.left, "--netns", &pair.right];
     lab.ebrec(&[&options[..], &["--", "sh", "-c", &work]].concat()).ok();
-    for ((side, interface), (after, before)) in ends.iter().zip(count().iter().zip(before)) {
-        let counted: Vec<i64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
-        if counted[0] + counted[2] > 0 {
-            assert_eq!(sums(&lab, &pair, side, interface)[..], counted, "{interface}");
-        }
+    // Read by the command itself: what the kernel says before and after is not recorded.
+    let counters = |file: &str, interface| {
+        Pair::counters_in(&std::fs::read_to_string(lab.file(file)).unwrap(), interface)
+    };
+    let ends = [(&pair.left, 'l', "va"), (&pair.right, 'r', "vb"), (&pair.left, 'l', "lo")];
+    for (side, file, interface) in ends {
+        let before = counters(&format!("{file}0"), interface);
+        let after = counters(&format!("{file}1"), interface);
+        let counted = [0, 1, 2, 3].map(|at| after[at] - before[at]);
+        assert!(counted[1] > 10 && counted[3] > 10, "{counted:?}");
+        assert_eq!(sums(&lab, &pair, side, interface), counted, "{interface}");
     }
     lab.assert_complete();
     let arp = lab.value("SELECT count(*) FROM flows WHERE ethertype = 'arp' AND local_address = '10.99.0.1'");

@@ -3,7 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
+use super::lab::until;
 use crate::skip::{has_program, skip};
 
 /// `left` has 10.99.0.1 and fd99::1 at interface `va`, `right` the addresses that end in 2 at `vb`.
@@ -37,8 +39,22 @@ impl Pair {
             ip(&["-n", side, "link", "set", "lo", "up"]);
             ip(&["-n", side, "link", "set", interface, "up"]);
         }
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(300));
         Some(pair)
+    }
+
+    /// Waits until the kernel has nothing more to say by itself: it tells routers what it listens to.
+    #[track_caller]
+    pub fn settle(&self) {
+        let mut seen = [0; 4];
+        let mut since = Instant::now();
+        until("the interfaces are quiet", || {
+            let now = self.counters(&self.left, "va");
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(1500)
+        });
     }
 
     /// Runs a command in one of them; it must succeed. What it printed.
@@ -63,7 +79,11 @@ impl Pair {
 
     /// Bytes and packets that an interface received, and bytes and packets that it sent.
     pub fn counters(&self, side: &str, interface: &str) -> [i64; 4] {
-        let text = self.run(side, &["cat", "/proc/net/dev"]);
+        Pair::counters_in(&self.run(side, &["cat", "/proc/net/dev"]), interface)
+    }
+
+    /// The same of what `/proc/net/dev` said.
+    pub fn counters_in(text: &str, interface: &str) -> [i64; 4] {
         let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{interface}:")));
         let numbers: Vec<i64> =
             line.unwrap().split_whitespace().map(|number| number.parse().unwrap()).collect();
