@@ -281,6 +281,7 @@ struct files_struct___packets {
 	struct fdtable___packets *fdt;
 };
 struct task_struct___packets {
+	int tgid, exit_state;
 	struct files_struct___packets *files;
 };
 struct sk_buff___v62 { /* 354259fa73e2: a tag is there when it is not 0 */

@@ -10,6 +10,7 @@ struct flow {
 	__u64 sent_packets, sent_bytes;
 	__u64 received_packets, received_bytes;
 	__u32 pid, tid; /* whose it is, or 0 */
+	__u64 pid_is_sure;
 	char interface[16];
 };
 
@@ -80,7 +81,7 @@ static __always_inline void flow_add(struct packet *p, struct sk_buff *skb)
 			return;
 		if (!flow->first_ns)
 			flow_begin(flow);
-	} else if (!flow->pid) {
+	} else if (!flow->pid_is_sure && (p->sent || !flow->pid)) {
 		/* Among the first packets is one that its process sends; others are of no process. */
 		__u64 seen = flow->sent_packets + flow->received_packets;
 		if (seen < 16 || !(seen & (seen - 1)))
@@ -88,6 +89,7 @@ static __always_inline void flow_add(struct packet *p, struct sk_buff *skb)
 		if (p->pid) {
 			flow->pid = p->pid;
 			flow->tid = p->tid;
+			flow->pid_is_sure = p->pid_is_sure;
 		}
 	}
 	flow->last_jiffies = bpf_jiffies64();

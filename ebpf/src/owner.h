@@ -8,6 +8,7 @@
 /* As OWNERS_MAX in recorder/src/flows.rs; 1 when neither flows nor packets are recorded. */
 struct owner {
 	__u32 pid, tid;
+	__u64 leader; /* address of its process's first thread */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -74,9 +75,11 @@ static __always_inline bool sender_is_known(struct packet *p)
 	struct thread *thread = thread_of(task);
 	if (!thread || !in_scope(thread) || !calls_on(task, p->sk))
 		return false;
-	struct owner owner = {.pid = FIELD(task, tgid), .tid = FIELD(task, pid)};
+	struct owner owner = {
+		.pid = FIELD(task, tgid), .tid = FIELD(task, pid), .leader = (__u64)FIELD(task, group_leader)};
 	p->pid = owner.pid;
 	p->tid = owner.tid;
+	p->pid_is_sure = true;
 	if (!(p->key.known & KNOWN_PORTS))
 		return true;
 	struct flow_key key;
@@ -92,10 +95,13 @@ static __always_inline bool owner_is_remembered(struct packet *p, bool of_socket
 	struct flow_key key;
 	owner_key(p, &key, of_socket);
 	struct owner *owner = bpf_map_lookup_elem(&owners, &key);
-	if (!owner)
+	/* Its memory may be somebody else's by now, or nobody's. */
+	struct task_struct___packets *leader = owner ? (void *)owner->leader : 0;
+	if (!leader || BPF_CORE_READ(leader, tgid) != owner->pid || BPF_CORE_READ(leader, exit_state))
 		return false;
 	p->pid = owner->pid;
 	p->tid = owner->tid;
+	p->pid_is_sure = !of_socket;
 	return true;
 }
 

@@ -58,6 +58,7 @@ struct packet {
 	bool sent;
 	bool l4_at_once; /* the transport header is in `head` */
 	bool tcp_syn;	 /* it asks for a connection */
+	bool pid_is_sure; /* and not that of the last to use the port */
 	__u32 pid, tid; /* whose it is, or 0 */
 	__u64 sk;	/* the socket it is sent by, or 0 */
 	char interface[16]; /* read where it is needed only */
@@ -359,6 +360,7 @@ static __always_inline void parse(struct packet *p, struct sk_buff *skb, bool se
 	p->sent = sent;
 	p->l4_at_once = false;
 	p->tcp_syn = false;
+	p->pid_is_sure = false;
 	p->pid = p->tid = 0;
 	p->sk = sent ? (__u64)skb->sk : 0;
 	__u32 ethertype = bpf_ntohs(skb->protocol);

@@ -63,6 +63,7 @@ pub struct Sums {
     received_bytes: u64,
     pid: u32,
     tid: u32,
+    pid_is_sure: u64,
     interface: [u8; 16],
 }
 
