@@ -1,5 +1,7 @@
 //! `ebrec record`: from the command line to the recorder, and its progress and summary back.
 
+mod packets;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -115,6 +117,8 @@ pub struct Args {
     // [connections]
 
     // [packets]
+    #[command(flatten)]
+    packets: packets::PacketArgs,
 
     // [dns]
 
@@ -230,6 +234,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
         // [connections]
 
         // [packets]
+        packets: args.packets.packets(&sources)?,
 
         // [dns]
 
@@ -339,6 +344,14 @@ fn report(
         trace.display(),
     )?;
     for (kind, lost) in summary.lost.iter().filter(|_| !summary.disk_full) {
+        if *kind == "flow" {
+            writeln!(
+                out,
+                "ebrec: {} packets were of more flows than a second has room for (65,536): they are counted, without their addresses",
+                HumanCount(*lost)
+            )?;
+            continue;
+        }
         writeln!(
             out,
             "ebrec: lost {} of kind {kind}: give its source a larger ring (--ring)",

@@ -29,8 +29,9 @@ enum ebrec_tail {
 	EBREC_TAIL_FRAMES = 8,
 	EBREC_TAIL_BUILD_ID = 9,
 	EBREC_TAIL_FILE = 10,
-	EBREC_TAIL_LOCAL_NAME = 11,
-	EBREC_TAIL_REMOTE_NAME = 12,
+	EBREC_TAIL_LOCAL_NAME = 13,
+	EBREC_TAIL_REMOTE_NAME = 14,
+	EBREC_TAIL_CAPTURED = 11,
 };
 
 enum ebrec_operation {
@@ -97,6 +98,29 @@ enum ebrec_socket {
 	EBREC_SOCKET_ERROR = 7,
 };
 
+enum ebrec_malformed {
+	EBREC_MALFORMED_SHORT_ETHERNET_HEADER = 1,
+	EBREC_MALFORMED_SHORT_VLAN_TAG = 2,
+	EBREC_MALFORMED_SHORT_ARP = 3,
+	EBREC_MALFORMED_BAD_ARP_ADDRESSES = 4,
+	EBREC_MALFORMED_SHORT_IPV4_HEADER = 5,
+	EBREC_MALFORMED_BAD_IPV4_VERSION = 6,
+	EBREC_MALFORMED_BAD_IPV4_HEADER_LENGTH = 7,
+	EBREC_MALFORMED_BAD_IPV4_LENGTH = 8,
+	EBREC_MALFORMED_SHORT_IPV6_HEADER = 9,
+	EBREC_MALFORMED_BAD_IPV6_VERSION = 10,
+	EBREC_MALFORMED_BAD_IPV6_LENGTH = 11,
+	EBREC_MALFORMED_SHORT_IPV6_EXTENSION = 12,
+	EBREC_MALFORMED_MANY_IPV6_EXTENSIONS = 13,
+	EBREC_MALFORMED_SHORT_TCP_HEADER = 14,
+	EBREC_MALFORMED_BAD_TCP_HEADER_LENGTH = 15,
+	EBREC_MALFORMED_SHORT_UDP_HEADER = 16,
+	EBREC_MALFORMED_BAD_UDP_LENGTH = 17,
+	EBREC_MALFORMED_SHORT_ICMP_HEADER = 18,
+	EBREC_MALFORMED_SHORT_GRE_HEADER = 19,
+	EBREC_MALFORMED_HEADER_NOT_READ = 20,
+};
+
 enum ebrec_kind {
 	EBREC_THREAD = 1,
 	EBREC_FORK = 2,
@@ -123,6 +147,8 @@ enum ebrec_kind {
 	EBREC_OOM_KILL = 45,
 	EBREC_CONNECTION = 50,
 	EBREC_CONNECTION_EVENT = 51,
+	EBREC_FLOW = 52,
+	EBREC_PACKET = 53,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -406,3 +432,60 @@ struct ebrec_connection_event {
 	char reason[32]; /* Why, in the kernel's words, such as `SOCKET_RCVBUFF`; of `drop`. */
 };
 _Static_assert(sizeof(struct ebrec_connection_event) == 128, "connection_event");
+
+/* Packets of a process between two addresses in a second, counted in the kernel. */
+struct ebrec_flow {
+	struct ebrec_header header;
+	__u64 duration_ns; /* From the first packet of that second to the last, to a few ms. */
+	__u64 sent_packets; /* Packets that the interface sent. */
+	__u64 sent_bytes; /* Their bytes, as the interface counts them: with the Ethernet header. */
+	__u64 received_packets; /* Packets that the interface received. */
+	__u64 received_bytes; /* Their bytes, as the interface counts them: with the Ethernet header. */
+	__u8 local_address[16]; /* Address on this side; NULL where packets have none, and in rows for what found no room. */
+	__u8 remote_address[16]; /* Address on the other side. */
+	__u32 local_port; /* Port on this side. */
+	__u32 remote_port; /* Port on the other side. */
+	__u32 ethertype; /* `ipv4`, `ipv6`, `arp` or a number; NULL in rows for what found no room. */
+	__u32 protocol; /* `tcp`, `udp`, `icmp`, `icmpv6`, `gre`, ... or a number. */
+	__u32 ifindex; /* Interface by its number in the network namespace. */
+	__u32 netns; /* Network namespace of the interface. */
+	char interface[16]; /* Interface by its name. */
+};
+_Static_assert(sizeof(struct ebrec_flow) == 136, "flow");
+
+/* A packet at an interface. */
+struct ebrec_packet {
+	struct ebrec_header header;
+	__u32 direction; /* `sent` or `received`. */
+	__u32 length_bytes; /* Its bytes, with the Ethernet header. */
+	__u32 ifindex; /* Interface by its number in the network namespace. */
+	__u32 netns; /* Network namespace of the interface. */
+	char interface[16]; /* Interface by its name. */
+	__u64 source_mac; /* Hardware address it is from. */
+	__u64 destination_mac; /* Hardware address it is for. */
+	__u32 ethertype; /* `ipv4`, `ipv6`, `arp` or a number. */
+	__u32 vlan; /* VLAN it is in; of stacked ones, the outer. */
+	__u32 inner_vlan; /* The inner of two stacked VLANs. */
+	__u32 malformed; /* What is wrong with it; NULL when nothing is. */
+	__u8 source_address[16]; /* Address it is from; of ARP, of the sender. */
+	__u8 destination_address[16]; /* Address it is for; of ARP, what is looked for. */
+	__u32 protocol; /* `tcp`, `udp`, `icmp`, `icmpv6`, `gre`, ... or a number. */
+	__u32 ttl; /* Time to live; of IPv6, the hop limit. */
+	__u32 ip_id; /* Identification of an IPv4 packet, and of an IPv6 fragment. */
+	__u32 ip_flags; /* `DF` (do not fragment), `MF` (more fragments follow). */
+	__u32 fragment_offset_bytes; /* Where a fragment belongs in its packet; 0 when it is the first or the only one. */
+	__u32 payload_bytes; /* Bytes behind all headers that were read. */
+	__u32 source_port; /* Port it is from. */
+	__u32 destination_port; /* Port it is for. */
+	__u64 seq; /* Sequence number of a TCP segment. */
+	__u64 ack; /* Acknowledgement number of a TCP segment. */
+	__u32 window; /* Window that a TCP segment offers, not scaled. */
+	__u32 tcp_flags; /* Flags of a TCP segment: `SYN|ACK`. */
+	__u32 icmp_type; /* Type of an ICMP message. */
+	__u32 icmp_code; /* Its code. */
+	__u32 tunnel_id; /* Network of a VXLAN packet, or key of a GRE packet. */
+	__u32 arp_operation; /* `request`, `reply`, or a number. */
+	__u64 arp_sender_mac; /* Hardware address that the sender of an ARP packet says it has. */
+	__u64 arp_target_mac; /* Hardware address that an ARP packet has for its target. */
+};
+_Static_assert(sizeof(struct ebrec_packet) == 208, "packet");

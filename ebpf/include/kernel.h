@@ -330,10 +330,6 @@ struct unix_sock {
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
 };
-struct sk_buff {
-	struct sock *sk;
-	char cb[48];
-};
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -348,6 +344,41 @@ struct bpf_iter__bpf_map_elem {
 };
 
 /* [packets] */
+struct net_device {
+	char name[16];
+	int ifindex;
+	unsigned short type;
+	possible_net_t nd_net;
+};
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	char cb[48];
+	unsigned int len, data_len;
+	__be16 protocol, vlan_proto;
+	__u16 vlan_tci, network_header, mac_header;
+	unsigned char *head, *data;
+};
+struct socket___packets {
+	struct sock *sk;
+};
+struct file___packets {
+	void *private_data; /* of a socket: struct socket */
+};
+struct fdtable___packets {
+	unsigned int max_fds;
+	struct file___packets **fd;
+};
+struct files_struct___packets {
+	struct fdtable___packets *fdt;
+};
+struct task_struct___packets {
+	int tgid, exit_state;
+	struct files_struct___packets *files;
+};
+struct sk_buff___v62 { /* 354259fa73e2: a tag is there when it is not 0 */
+	__u8 vlan_present : 1;
+};
 
 /* [dns] */
 

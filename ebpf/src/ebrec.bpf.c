@@ -7,6 +7,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include <linux/in.h>
 
 #include "ebrec_events.h"
 #include "kernel.h"
@@ -33,6 +35,11 @@
 #include "socket_walks.h"
 
 /* [packets] */
+#include "packet.h"
+#include "owner.h"
+#include "packets.h"
+#include "flows.h"
+#include "traffic.h"
 
 /* [dns] */
 

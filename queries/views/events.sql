@@ -170,6 +170,39 @@ SELECT
 FROM connection_events
 
 -- [packets]
+UNION ALL
+SELECT
+    ts,
+    'flow' AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(protocol, ethertype, 'packets of flows that found no room'), ' ',
+        coalesce(local_address, ''), CASE WHEN local_port IS NULL THEN '' ELSE concat(' port ', local_port) END,
+        CASE WHEN remote_address IS NULL THEN '' ELSE concat(' <-> ', remote_address) END,
+        CASE WHEN remote_port IS NULL THEN '' ELSE concat(' port ', remote_port) END,
+        ': sent ', sent_packets, ' (', human_bytes(sent_bytes), '), received ', received_packets,
+        ' (', human_bytes(received_bytes), ')',
+        CASE WHEN interface IS NULL THEN '' ELSE concat(' at ', interface) END
+    ) AS text
+FROM flows
+UNION ALL
+SELECT
+    ts,
+    'packet' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(direction, '?'), ' at ', coalesce(interface, '?'), ': ',
+        coalesce(protocol, ethertype, 'packet'), ' ',
+        coalesce(source_address, source_mac, '?'),
+        CASE WHEN source_port IS NULL THEN '' ELSE concat(' port ', source_port) END,
+        ' -> ', coalesce(destination_address, destination_mac, '?'),
+        CASE WHEN destination_port IS NULL THEN '' ELSE concat(' port ', destination_port) END,
+        CASE WHEN tcp_flags IS NULL THEN '' ELSE concat(' ', tcp_flags) END,
+        CASE WHEN arp_operation IS NULL THEN '' ELSE concat(' ', arp_operation) END,
+        ', ', human_bytes(length_bytes),
+        CASE WHEN malformed IS NULL THEN '' ELSE concat(', ', malformed) END
+    ) AS text
+FROM packets
 
 -- [dns]
 

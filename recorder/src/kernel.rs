@@ -26,9 +26,9 @@ use store::meta::KindCount;
 use zerocopy::IntoBytes;
 
 use crate::modules::{self, Maps};
-use crate::options::Allocations;
+use crate::options::{Allocations, NETNS_MAX};
 use crate::sources::Source;
-use crate::{Error, Options, Scope, calls, host};
+use crate::{Error, Options, Scope, calls, filter, flows, host};
 
 /// Bits of `required`; as `SCOPE_` in ebpf/src/thread.h.
 const SCOPE_TREE: u32 = 1;
@@ -107,6 +107,12 @@ impl Kernel {
         let cpu_period_ns = 1_000_000_000 / u64::from(options.stacks.cpu_hz.max(1));
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
+        let (has_flows, has_packets) = (has(Stream::Network), has(Stream::Packets));
+        let flows_max = if has_flows == 1 { flows::FLOWS_MAX } else { 1 };
+        let owners_max = if has_flows | has_packets == 1 { flows::OWNERS_MAX } else { 1 };
+        let mut wanted_netns = [0u32; NETNS_MAX];
+        wanted_netns.iter_mut().zip(&options.packets.netns).for_each(|(to, from)| *to = *from);
+        let has_packet_filter = u8::from(options.packets.filter.is_some());
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
         let followed = |sockets| if has(Stream::Network) == 1 { sockets } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
@@ -140,6 +146,14 @@ impl Kernel {
                 .map_max_entries("listeners", followed(sockets::SOCKETS_MAX / 4))
                 .map_max_entries("ended_processes", followed(4096))
                 // [packets]
+                .override_global("has_flows", &has_flows, true)
+                .override_global("has_packets", &has_packets, true)
+                .override_global("has_packet_filter", &has_packet_filter, true)
+                .override_global("snaplen", &options.packets.snaplen, true)
+                .override_global("wanted_netns", &wanted_netns, true)
+                .map_max_entries("owners", owners_max)
+                .map_max_entries("flows_even", flows_max)
+                .map_max_entries("flows_odd", flows_max)
                 // [dns]
                 // [disk]
                 // [containers]
@@ -173,6 +187,11 @@ impl Kernel {
         };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, launched_pid)?;
+        if let Some(filter) = &options.packets.filter {
+            let mut map: Array<_, filter::Program> =
+                Array::try_from(kernel.map_mut("packet_filter"))?;
+            map.set(0, filter.program, 0)?;
+        }
         Ok(kernel)
     }
 
@@ -348,6 +367,21 @@ impl Kernel {
         })
     }
 
+    /// The tables of traffic; they can be taken once.
+    pub fn take_flows(&mut self) -> Result<flows::Tables, Error> {
+        let mut take =
+            |name| self.ebpf.take_map(name).expect("the object has the maps this file names");
+        let (Map::HashMap(even), Map::HashMap(odd)) = (take("flows_even"), take("flows_odd"))
+        else {
+            unreachable!("they are hashes")
+        };
+        Ok(flows::Tables {
+            tables: [even, odd],
+            rest: Array::try_from(take("flows_rest"))?,
+            filled: Array::try_from(take("flows_filled"))?,
+        })
+    }
+
     /// Emits how much memory each process in scope has.
     pub fn note_memory(&mut self) -> Result<(), Error> {
         self.walk("iter__memory").map(|_| ())
@@ -516,7 +550,8 @@ const SERVED: &[(&str, &[Stream])] = &[
     ("tcp_", &[Stream::Network]),
     ("kfree_skb", &[Stream::Network]),
     // [packets]
-
+    ("net_dev_start_xmit", &[Stream::Network, Stream::Packets]),
+    ("netif_receive_skb", &[Stream::Network, Stream::Packets]),
     // [dns]
 
     // [disk]

@@ -14,7 +14,10 @@ mod cost;
 pub mod doctor;
 mod drain;
 mod error;
+mod filter;
+mod flows;
 mod host;
+mod interfaces;
 mod kernel;
 mod launch;
 mod modules;
@@ -29,8 +32,10 @@ mod uprobes;
 mod wait;
 
 pub use error::Error;
+pub use filter::{FilterError, PacketFilter};
 pub use options::{
-    Allocations, Collector, Encode, Options, Retention, RingBytes, Rotation, Scope, Stacks,
+    Allocations, Collector, Encode, NETNS_MAX, Options, Packets, Retention, RingBytes, Rotation,
+    SNAPLEN_MAX, Scope, Stacks,
 };
 pub use outcome::{Progress, Summary};
 pub use session::record;

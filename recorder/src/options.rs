@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use schema::Stream;
 
 use crate::Sources;
+use crate::filter::PacketFilter;
 
 /// Everything that shapes a recording.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Options {
     // [connections]
 
     // [packets]
+    /// Which packets are recorded, and how much of them.
+    pub packets: Packets,
 
     // [dns]
 
@@ -76,6 +79,7 @@ impl Options {
             // [connections]
 
             // [packets]
+            packets: Packets::default(),
 
             // [dns]
 
@@ -141,6 +145,23 @@ impl Default for Allocations {
             wait_when_full: false,
         }
     }
+}
+
+/// Most network namespaces that can be named; as in ebpf/src/owner.h.
+pub const NETNS_MAX: usize = 8;
+
+/// Most bytes of a packet that are kept; as `CAPTURE_MAX` in ebpf/src/packets.h, less a VLAN tag.
+pub const SNAPLEN_MAX: u32 = 9200;
+
+/// Which packets are recorded, and how much of them.
+#[derive(Clone, Debug, Default)]
+pub struct Packets {
+    /// Only those that it wants; all when there is none.
+    pub filter: Option<PacketFilter>,
+    /// Network namespaces whose traffic is in scope, whoever it is of.
+    pub netns: Vec<u32>,
+    /// First bytes of each that are kept, besides what is read of its headers.
+    pub snaplen: u32,
 }
 
 /// Whose events are recorded; filters combine, none means the whole machine.

@@ -22,6 +22,7 @@ use crate::background::Background;
 use crate::collector::{self, InProcess};
 use crate::cost::Meter;
 use crate::drain::Drain;
+use crate::flows::Flows;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::{self, Command};
@@ -128,6 +129,8 @@ struct Session<'a> {
     in_process: Option<InProcess>,
     /// Records allocations in other processes.
     uprobes: Option<Uprobes>,
+    /// Adds up traffic.
+    flows: Option<Flows>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
@@ -183,6 +186,7 @@ impl<'a> Session<'a> {
             host,
             drains,
             in_process: None,
+            flows: None,
             uprobes: None,
             modules,
             processes: Some(processes),
@@ -267,6 +271,12 @@ impl<'a> Session<'a> {
         self.kernel.attach_samplers(self.options)?;
         if self.options.sources.has_stream(Stream::Network) {
             self.kernel.find_sockets()?;
+        }
+        if self.options.sources.has(Source::Network) {
+            let is_scoped = !self.options.scope.is_machine() || launched.is_some();
+            let tables = self.kernel.take_flows()?;
+            let scope = is_scoped.then(|| self.options.packets.netns.clone());
+            self.flows = Some(Flows::new(tables, self.sink(Stream::Network), scope));
         }
         self.began = Instant::now();
         self.segment_began = self.began;
@@ -380,6 +390,9 @@ impl<'a> Session<'a> {
             let records = self.kernel.gone_sockets()?;
             self.store(Stream::Network, &records);
         }
+        if let Some(flows) = &mut self.flows {
+            flows.fetch()?;
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
@@ -397,6 +410,9 @@ impl<'a> Session<'a> {
         let mut kinds = self.kernel.counters()?;
         if let Some(in_process) = &self.in_process {
             in_process.add_to(&mut kinds);
+        }
+        if let Some(flows) = &self.flows {
+            flows.add_to(&mut kinds);
         }
         for drain in &self.drains {
             let discarded =
@@ -431,6 +447,9 @@ impl<'a> Session<'a> {
         let known: Vec<Meta> =
             self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
         meta.write(&known)?;
+        if let Some(flows) = &mut self.flows {
+            flows.fetch()?;
+        }
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         context.iter().try_for_each(|drain| drain.end_overlap())?;
         let mut modules = Vec::new();
@@ -483,6 +502,9 @@ impl<'a> Session<'a> {
                 Ok(records) => self.store(Stream::Network, &records),
                 Err(error) => results.push(Err(error)),
             }
+        }
+        if let Some(flows) = &mut self.flows {
+            results.push(flows.fetch());
         }
         for drain in &mut self.drains {
             results.push(drain.finish());

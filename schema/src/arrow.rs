@@ -18,6 +18,7 @@ pub fn data_type(ty: ColumnType) -> DataType {
         // file's metadata is what other engines stumble over.
         ColumnType::Text => DataType::Utf8,
         ColumnType::Bool => DataType::Boolean,
+        ColumnType::Binary => DataType::Binary,
         ColumnType::Frames => DataType::List(frame()),
     }
 }

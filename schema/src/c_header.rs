@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::events::{EVENTS, EventDef, Header, KINDS, TAIL_TRUNCATED, Tail};
 use crate::sockets::{ENUMERATIONS, Enumeration};
-use crate::types::AllocationOperation;
+use crate::types::{AllocationOperation, MalformedPacket};
 
 /// The text of `ebpf/include/ebrec_events.h`.
 pub fn render() -> String {
@@ -35,6 +35,11 @@ pub fn render() -> String {
         for (number, name) in *names {
             let _ = writeln!(out, "\tEBREC_{prefix}_{} = {number},", name.to_uppercase());
         }
+    }
+    out.push_str("};\n\nenum ebrec_malformed {\n");
+    for malformed in MalformedPacket::ALL {
+        let name = malformed.name().to_uppercase();
+        let _ = writeln!(out, "\tEBREC_MALFORMED_{name} = {},", *malformed as u32);
     }
     out.push_str("};\n\nenum ebrec_kind {\n");
     for event in EVENTS {

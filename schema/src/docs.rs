@@ -24,6 +24,7 @@ pub fn type_name(ty: ColumnType) -> &'static str {
         ColumnType::Float64 => "float64",
         ColumnType::Text => "text",
         ColumnType::Bool => "bool",
+        ColumnType::Binary => "binary",
         ColumnType::Frames => "list of struct",
     }
 }

@@ -7,6 +7,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::tables::ColumnType;
 use crate::types::*;
 
 /// A family of events that shares one ring and one spool file.
@@ -134,14 +135,17 @@ pub enum Tail {
     /// what the kernel calls it, such as `[vdso]`.
     File = 10,
     /// The own name of a unix socket; an abstract one begins with a NUL.
-    LocalName = 11,
+    LocalName = 13,
     /// The name of the unix socket at the other end.
-    RemoteName = 12,
+    RemoteName = 14,
+    // [packets]
+    /// A packet from its Ethernet header on, as it is or would be on the wire.
+    Captured = 11,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 12] = [
+    pub const ALL: [Tail; 13] = [
         Tail::Path,
         Tail::Path2,
         Tail::Address,
@@ -154,6 +158,8 @@ impl Tail {
         Tail::File,
         Tail::LocalName,
         Tail::RemoteName,
+        // [packets]
+        Tail::Captured,
     ];
 
     /// The column it becomes, if it is not there for the reader of the spool only.
@@ -163,6 +169,14 @@ impl Tail {
             // They are in the columns of the ends.
             Tail::LocalName | Tail::RemoteName => None,
             _ => Some(self.name()),
+        }
+    }
+
+    /// The type of its column.
+    pub const fn column_type(self) -> ColumnType {
+        match self {
+            Tail::Captured => ColumnType::Binary,
+            _ => ColumnType::Text,
         }
     }
 
@@ -181,6 +195,7 @@ impl Tail {
             Tail::File => "file",
             Tail::LocalName => "local_name",
             Tail::RemoteName => "remote_name",
+            Tail::Captured => "captured",
         }
     }
 
@@ -201,6 +216,9 @@ impl Tail {
             Tail::File => "Path of the file as the process saw it, or a name such as `[vdso]`.",
             Tail::LocalName => "Own name of a unix socket.",
             Tail::RemoteName => "Name of the unix socket at the other end.",
+            Tail::Captured => {
+                "First bytes of the packet, from the Ethernet header on; NULL unless asked for."
+            }
         }
     }
 }
@@ -288,6 +306,10 @@ macro_rules! events {
                 /// Common to all records.
                 pub header: Header,
                 $($(#[doc = $field_doc])+ pub $field: $ty,)*
+            }
+            impl $name {
+                /// Its permanent number.
+                pub const KIND: u16 = $id;
             }
             // No implicit padding: the kernel side must not leak stack bytes, and C must agree.
             const _: () = assert!(
@@ -694,6 +716,103 @@ events! {
     } tail []
 
     // [packets]
+    /// Packets of a process between two addresses in a second, counted in the kernel.
+    flow / Flow = 52 in Network => "flows" {
+        /// From the first packet of that second to the last, to a few ms.
+        duration_ns: DurationNs,
+        /// Packets that the interface sent.
+        sent_packets: Count,
+        /// Their bytes, as the interface counts them: with the Ethernet header.
+        sent_bytes: SizeBytes,
+        /// Packets that the interface received.
+        received_packets: Count,
+        /// Their bytes, as the interface counts them: with the Ethernet header.
+        received_bytes: SizeBytes,
+        /// Address on this side; NULL where packets have none, and in rows for what found no room.
+        local_address: IpAddress,
+        /// Address on the other side.
+        remote_address: IpAddress,
+        /// Port on this side.
+        local_port: Port,
+        /// Port on the other side.
+        remote_port: Port,
+        /// `ipv4`, `ipv6`, `arp` or a number; NULL in rows for what found no room.
+        ethertype: EtherType,
+        /// `tcp`, `udp`, `icmp`, `icmpv6`, `gre`, ... or a number.
+        protocol: IpProtocol,
+        /// Interface by its number in the network namespace.
+        ifindex: Number,
+        /// Network namespace of the interface.
+        netns: Number,
+        /// Interface by its name.
+        interface: Name,
+    } tail []
+
+    /// A packet at an interface.
+    packet / Packet = 53 in Packets => "packets" {
+        /// `sent` or `received`.
+        direction: Direction,
+        /// Its bytes, with the Ethernet header.
+        length_bytes: Bytes,
+        /// Interface by its number in the network namespace.
+        ifindex: Number,
+        /// Network namespace of the interface.
+        netns: Number,
+        /// Interface by its name.
+        interface: Name,
+        /// Hardware address it is from.
+        source_mac: MacAddress,
+        /// Hardware address it is for.
+        destination_mac: MacAddress,
+        /// `ipv4`, `ipv6`, `arp` or a number.
+        ethertype: EtherType,
+        /// VLAN it is in; of stacked ones, the outer.
+        vlan: Number,
+        /// The inner of two stacked VLANs.
+        inner_vlan: Number,
+        /// What is wrong with it; NULL when nothing is.
+        malformed: Malformed,
+        /// Address it is from; of ARP, of the sender.
+        source_address: IpAddress,
+        /// Address it is for; of ARP, what is looked for.
+        destination_address: IpAddress,
+        /// `tcp`, `udp`, `icmp`, `icmpv6`, `gre`, ... or a number.
+        protocol: IpProtocol,
+        /// Time to live; of IPv6, the hop limit.
+        ttl: Number,
+        /// Identification of an IPv4 packet, and of an IPv6 fragment.
+        ip_id: Number,
+        /// `DF` (do not fragment), `MF` (more fragments follow).
+        ip_flags: IpFlags,
+        /// Where a fragment belongs in its packet; 0 when it is the first or the only one.
+        fragment_offset_bytes: Bytes,
+        /// Bytes behind all headers that were read.
+        payload_bytes: Bytes,
+        /// Port it is from.
+        source_port: Port,
+        /// Port it is for.
+        destination_port: Port,
+        /// Sequence number of a TCP segment.
+        seq: Sequence,
+        /// Acknowledgement number of a TCP segment.
+        ack: Sequence,
+        /// Window that a TCP segment offers, not scaled.
+        window: Number,
+        /// Flags of a TCP segment: `SYN|ACK`.
+        tcp_flags: TcpFlags,
+        /// Type of an ICMP message.
+        icmp_type: Number,
+        /// Its code.
+        icmp_code: Number,
+        /// Network of a VXLAN packet, or key of a GRE packet.
+        tunnel_id: Number,
+        /// `request`, `reply`, or a number.
+        arp_operation: ArpOperation,
+        /// Hardware address that the sender of an ARP packet says it has.
+        arp_sender_mac: MacAddress,
+        /// Hardware address that an ARP packet has for its target.
+        arp_target_mac: MacAddress,
+    } tail [Captured]
 
     // [dns]
 

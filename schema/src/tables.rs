@@ -20,6 +20,8 @@ pub enum ColumnType {
     Text,
     /// True or false.
     Bool,
+    /// Bytes.
+    Binary,
     /// The frames of a stack: a list of [`FRAME`]s.
     Frames,
 }
@@ -109,7 +111,7 @@ impl Table {
         for tail in self.events().flat_map(|event| event.tails) {
             if let Some(column) = tail.column() {
                 has_tail = true;
-                add(Column::nullable(column, ColumnType::Text, tail.doc()));
+                add(Column::nullable(column, tail.column_type(), tail.doc()));
             }
         }
         if has_tail {
@@ -254,7 +256,8 @@ pub const TABLES: &[Table] = &[
         "change of a socket's state, or retransmission, reset or drop of a packet",
     ),
     // [packets]
-
+    events("flows", Stream::Network, "second, process and pair of addresses: packets and bytes"),
+    events("packets", Stream::Packets, "packet at an interface"),
     // [dns]
 
     // [disk]

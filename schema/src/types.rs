@@ -133,6 +133,30 @@ wire_types! {
     Word([u8; 32]) = "char[32]";
 
     // [packets]
+    /// A number that uses all 32 bits, so that it takes 64 here: a sequence number of TCP.
+    Sequence(u64) = "__u64";
+    /// A small number.
+    Number(u32) = "__u32";
+    /// A number of bytes below 4 GiB.
+    Bytes(u32) = "__u32";
+    /// A short name, NUL-padded; an empty one is none.
+    Name([u8; 16]) = "char[16]";
+    /// A hardware address: its six bytes from the lowest byte of the number on.
+    MacAddress(u64) = "__u64";
+    /// What an Ethernet frame carries, by its registered number.
+    EtherType(u32) = "__u32";
+    /// What an IP packet carries, by its registered number.
+    IpProtocol(u32) = "__u32";
+    /// 0 for what an interface sent, 1 for what it received.
+    Direction(u32) = "__u32";
+    /// The flags of a TCP segment: the lowest 12 bits of the field that holds them.
+    TcpFlags(u32) = "__u32";
+    /// The highest three bits of the fragment field of an IP packet.
+    IpFlags(u32) = "__u32";
+    /// What an ARP packet asks or says.
+    ArpOperation(u32) = "__u32";
+    /// What is wrong with a packet: a [`MalformedPacket`]; 0 is nothing.
+    Malformed(u32) = "__u32";
 
     // [dns]
 
@@ -189,6 +213,68 @@ operations! {
     Mremap = 13 "mremap";
     /// brk(2).
     Brk = 14 "brk";
+}
+
+macro_rules! malformed {
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal $text:literal;)+) => {
+        /// What is wrong with a packet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum MalformedPacket { $($(#[doc = $doc])+ $name = $id,)+ }
+
+        impl MalformedPacket {
+            /// All of them.
+            pub const ALL: &[MalformedPacket] = &[$(Self::$name,)+];
+
+            /// Its word in the column `malformed`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+malformed! {
+    /// The frame ends in its Ethernet header.
+    ShortEthernet = 1 "short_ethernet_header";
+    /// The frame ends in a VLAN tag.
+    ShortVlan = 2 "short_vlan_tag";
+    /// The frame ends in its ARP message.
+    ShortArp = 3 "short_arp";
+    /// ARP between other than Ethernet and IPv4 addresses.
+    BadArp = 4 "bad_arp_addresses";
+    /// The frame ends in its IPv4 header.
+    ShortIpv4 = 5 "short_ipv4_header";
+    /// An IPv4 packet that does not say it is one.
+    BadIpv4Version = 6 "bad_ipv4_version";
+    /// An IPv4 header that says it is shorter than any.
+    BadIpv4HeaderLength = 7 "bad_ipv4_header_length";
+    /// An IPv4 packet that says it is shorter than its header, or longer than the frame.
+    BadIpv4Length = 8 "bad_ipv4_length";
+    /// The frame ends in its IPv6 header.
+    ShortIpv6 = 9 "short_ipv6_header";
+    /// An IPv6 packet that does not say it is one.
+    BadIpv6Version = 10 "bad_ipv6_version";
+    /// An IPv6 packet that says it is longer than the frame.
+    BadIpv6Length = 11 "bad_ipv6_length";
+    /// The packet ends in an IPv6 extension header.
+    ShortIpv6Extension = 12 "short_ipv6_extension";
+    /// More IPv6 extension headers than are followed.
+    ManyIpv6Extensions = 13 "many_ipv6_extensions";
+    /// The packet ends in its TCP header.
+    ShortTcp = 14 "short_tcp_header";
+    /// A TCP header that says it is shorter than any, or longer than the packet.
+    BadTcpHeaderLength = 15 "bad_tcp_header_length";
+    /// The packet ends in its UDP header.
+    ShortUdp = 16 "short_udp_header";
+    /// A UDP message that says it is shorter than its header, or longer than the packet.
+    BadUdpLength = 17 "bad_udp_length";
+    /// The packet ends in its ICMP header.
+    ShortIcmp = 18 "short_icmp_header";
+    /// The packet ends in its GRE header.
+    ShortGre = 19 "short_gre_header";
+    /// Nothing is wrong, but a header lies where the kernel side does not read.
+    Unread = 20 "header_not_read";
 }
 
 /// A [`Return`] of a call that has not returned.
@@ -269,6 +355,10 @@ impl FieldType {
             | Self::Word => one(Text),
 
             // [packets]
+            Self::Sequence | Self::Number | Self::Bytes => one(Int64),
+            Self::Name | Self::MacAddress | Self::EtherType | Self::IpProtocol => one(Text),
+            Self::Direction | Self::TcpFlags | Self::IpFlags => one(Text),
+            Self::ArpOperation | Self::Malformed => one(Text),
 
             // [dns]
 

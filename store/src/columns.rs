@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
+    ArrayRef, BinaryArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
     TimestampNanosecondArray,
 };
 use arrow::datatypes::SchemaRef;
@@ -17,6 +17,7 @@ use schema::types::{FieldType, NOT_RETURNED};
 
 use crate::identity::{Identity, Who};
 use crate::names::{self, Names};
+use crate::packets;
 use crate::record::{HEADER_SIZE, Record};
 use crate::segment::SegmentMeta;
 use crate::stacks::resolve::{self, Stacks};
@@ -126,6 +127,7 @@ impl Plan {
             let array = match self.columns[index].0 {
                 ColumnType::Text => self.text(index, rows, &who, context),
                 ColumnType::Bool => self.flags(index, rows, context),
+                ColumnType::Binary => self.binary(index, rows),
                 _ => self.numbers(index, rows, &who, context),
             };
             arrays.push(array);
@@ -193,6 +195,14 @@ impl Plan {
                 unreachable!("a text column is not asked for numbers")
             }
         }
+    }
+
+    fn binary(&self, index: usize, rows: &Rows) -> ArrayRef {
+        let Source::Tail(tag) = self.columns[index].1 else {
+            unreachable!("only variable parts are columns of bytes")
+        };
+        let values = rows.records().map(|record| record.tail(tag).map(|(bytes, _)| bytes));
+        Arc::new(BinaryArray::from_iter(values))
     }
 
     fn text(
@@ -338,6 +348,12 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         | SocketEvent | Word => None,
 
         // [packets]
+        Sequence => {
+            record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
+        }
+        Number | Bytes => word().map(i64::from),
+        Name | MacAddress | EtherType | IpProtocol | Direction | TcpFlags | IpFlags
+        | ArpOperation | Malformed => None,
 
         // [dns]
 
@@ -409,6 +425,21 @@ fn word<'a>(
         Port | LocalEnd | RemoteEnd | ConnectionId | Count | FewOf | Flag => None,
 
         // [packets]
+        Name => {
+            buffer.clear();
+            push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
+            Some(&**buffer).filter(|name| !name.is_empty())
+        }
+        MacAddress => {
+            let number = record.u64_at(offset).filter(|number| *number != u64::MAX)?;
+            packets::mac(number, buffer);
+            Some(&**buffer)
+        }
+        Direction => word().map(|direction| if direction == 0 { "sent" } else { "received" }),
+        EtherType | IpProtocol | TcpFlags | IpFlags | ArpOperation | Malformed => {
+            packets::word(ty, word()?, buffer).then_some(&**buffer)
+        }
+        Sequence | Number | Bytes => None,
 
         // [dns]
 

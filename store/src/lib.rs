@@ -26,6 +26,7 @@ mod files;
 mod intact;
 mod names;
 mod output;
+mod packets;
 mod record;
 mod segment;
 mod state;

@@ -244,7 +244,7 @@ impl TableRows {
             ColumnType::Int64 => Builder::Int64(Int64Builder::new()),
             ColumnType::Text => Builder::Text(StringBuilder::new()),
             ColumnType::Bool => Builder::Bool(BooleanBuilder::new()),
-            ColumnType::Float64 | ColumnType::Frames => {
+            ColumnType::Float64 | ColumnType::Binary | ColumnType::Frames => {
                 unreachable!("no state table has such a column")
             }
         };

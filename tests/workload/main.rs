@@ -3,6 +3,7 @@
 //! `workload JOB [ARGUMENT ...]`; each job says what it does. Calls go straight to the C library, so
 //! that each line here is one system call.
 
+mod datagrams;
 mod load;
 mod moments;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["block", go] => moments::block(go),
         ["paths", folder] => moments::paths(folder),
         ["become", uid] => moments::become_user(number(uid) as u32),
+        ["datagrams", count, addresses] => datagrams::datagrams(number(count), number(addresses)),
         ["ring", file] => return moments::ring(file),
         _ => panic!("unknown job: {args:?}"),
     }
