@@ -102,6 +102,10 @@ wire_types! {
     /// A device number as the kernel keeps it: major shifted by 20 bits, plus minor.
     Device(u32) = "__u32";
     // [connections]
+    /// An IP address, one of version 4 mapped into version 6; all ones when unknown.
+    IpAddress([u8; 16]) = "__u8[16]";
+    /// A port of TCP or UDP.
+    Port(u32) = "__u32";
 
     // [packets]
 
@@ -211,6 +215,8 @@ impl FieldType {
             Self::OneIn => one(Int32),
             Self::AllocationOp | Self::CpuMode | Self::FaultKind | Self::Device => one(Text),
             // [connections]
+            Self::IpAddress => one(Text),
+            Self::Port => one(Int32),
 
             // [packets]
 

@@ -19,7 +19,7 @@ use crate::names::{self, Names};
 use crate::record::{HEADER_SIZE, Record};
 use crate::segment::SegmentMeta;
 use crate::stacks::resolve::{self, Stacks};
-use crate::text::{push_lossy, push_tail, until_nul};
+use crate::text::{push_ip, push_lossy, push_tail, until_nul};
 
 /// What rows need besides their records.
 pub(crate) struct Context<'a> {
@@ -314,6 +314,8 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         StackId => context.stacks.id(record.u64_at(offset)?),
         OneIn => word().map(i64::from),
         // [connections]
+        Port => word().map(i64::from),
+        IpAddress => None,
 
         // [packets]
 
@@ -359,6 +361,12 @@ fn word<'a>(
         CpuMode => word().map(|mode| if mode == 0 { "user" } else { "kernel" }),
         FaultKind => word().map(|fault| if fault == 0 { "minor" } else { "major" }),
         // [connections]
+        IpAddress => {
+            let bytes: [u8; 16] = record.field(offset, ty.size())?.try_into().ok()?;
+            buffer.clear();
+            push_ip(bytes, buffer).then_some(&**buffer)
+        }
+        Port => None,
 
         // [packets]
 

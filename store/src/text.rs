@@ -77,6 +77,19 @@ fn push_file(bytes: &[u8], truncated: bool, out: &mut String) {
     }
 }
 
+/// Appends an IP address, one that is mapped into version 6 as of version 4; false if it is unknown.
+pub(crate) fn push_ip(bytes: [u8; 16], out: &mut String) -> bool {
+    if bytes == [0xff; 16] {
+        return false;
+    }
+    let address = Ipv6Addr::from(bytes);
+    let _ = match address.to_ipv4_mapped() {
+        Some(address) => write!(out, "{address}"),
+        None => write!(out, "{address}"),
+    };
+    true
+}
+
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -159,6 +172,23 @@ mod tests {
         }
         link_local.truncate(1);
         assert!(!push_tail(Tail::Address, &link_local, false, &mut String::new()));
+    }
+
+    #[test]
+    fn an_ip_address_is_of_the_version_it_was_used_with() {
+        let mut mapped = [0; 16];
+        mapped[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
+        let mut loopback = [0; 16];
+        loopback[15] = 1;
+        for (bytes, expected) in [
+            (mapped, Some("127.0.0.1")),
+            (loopback, Some("::1")),
+            ([0; 16], Some("::")),
+            ([0xff; 16], None),
+        ] {
+            let mut out = String::new();
+            assert_eq!(push_ip(bytes, &mut out).then_some(&*out), expected);
+        }
     }
 
     #[test]
