@@ -29,6 +29,7 @@ enum ebrec_tail {
 	EBREC_TAIL_FRAMES = 8,
 	EBREC_TAIL_BUILD_ID = 9,
 	EBREC_TAIL_FILE = 10,
+	EBREC_TAIL_MESSAGE = 12,
 };
 
 enum ebrec_operation {
@@ -72,6 +73,7 @@ enum ebrec_kind {
 	EBREC_PAGE_FAULT = 43,
 	EBREC_MEMORY_USAGE = 44,
 	EBREC_OOM_KILL = 45,
+	EBREC_DNS = 54,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -308,3 +310,18 @@ struct ebrec_oom_kill {
 	__u32 by_pid; /* Process of that thread. */
 };
 _Static_assert(sizeof(struct ebrec_oom_kill) == 48, "oom_kill");
+
+/* A message of the domain name system passed an interface. */
+struct ebrec_dns {
+	struct ebrec_header header;
+	__u32 message_bytes; /* Length of the message. */
+	__u32 transport; /* Protocol it came by: `udp` or `tcp`. */
+	__u64 latency_ns; /* Of a response, time since the query; NULL when that was not seen. */
+	__u32 side; /* Whose process this is: the `client`'s or the `server`'s; NULL when neither is known. */
+	__u32 reserved; /* Fills a gap. */
+	__u8 client_address[16]; /* Address of the client. */
+	__u32 client_port; /* Port of the client. */
+	__u32 server_port; /* Port of the server. */
+	__u8 server_address[16]; /* Address of the server. */
+};
+_Static_assert(sizeof(struct ebrec_dns) == 88, "dns");

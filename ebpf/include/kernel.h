@@ -245,6 +245,33 @@ struct bpf_iter__task {
 /* [packets] */
 
 /* [dns] */
+struct socket {
+	struct sock *sk;
+};
+struct file___dns {
+	void *private_data; /* of a socket: struct socket */
+};
+struct fdtable {
+	unsigned int max_fds;
+	struct file___dns **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
+struct task_struct___dns {
+	struct files_struct *files;
+};
+struct net_device___dns {
+	int ifindex;
+	unsigned int flags;
+};
+struct sk_buff___dns {
+	struct sock *sk;
+	struct net_device___dns *dev;
+	unsigned int len, data_len; /* in all, and of it outside of what `data` points to */
+	__u16 network_header;
+	unsigned char *head, *data;
+};
 
 /* [disk] */
 

@@ -30,6 +30,7 @@
 /* [packets] */
 
 /* [dns] */
+#include "dns.h"
 
 /* [disk] */
 

@@ -10,6 +10,9 @@ use schema::Stream;
 
 use crate::Sources;
 
+/// Ports that can be watched for messages of the domain name system.
+pub const DNS_PORTS_MAX: usize = 8;
+
 /// Everything that shapes a recording.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -46,6 +49,8 @@ pub struct Options {
     // [packets]
 
     // [dns]
+    /// Ports whose packets are messages of the domain name system, at most [`DNS_PORTS_MAX`].
+    pub dns_ports: Vec<u16>,
 
     // [disk]
 
@@ -78,6 +83,7 @@ impl Options {
             // [packets]
 
             // [dns]
+            dns_ports: vec![53],
 
             // [disk]
 

@@ -21,6 +21,7 @@ use store::{Folder, Manifest, Meta, MetaWriter};
 use crate::background::Background;
 use crate::collector::{self, InProcess};
 use crate::cost::Meter;
+use crate::dns::Messages;
 use crate::drain::Drain;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
@@ -128,6 +129,8 @@ struct Session<'a> {
     in_process: Option<InProcess>,
     /// Records allocations in other processes.
     uprobes: Option<Uprobes>,
+    /// Makes records of messages of the domain name system.
+    messages: Option<Messages>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
@@ -184,6 +187,7 @@ impl<'a> Session<'a> {
             drains,
             in_process: None,
             uprobes: None,
+            messages: None,
             modules,
             processes: Some(processes),
             background,
@@ -256,6 +260,10 @@ impl<'a> Session<'a> {
         }
         let pids = self.snapshot()?;
         self.look_at_programs(&pids, launched)?;
+        if self.options.sources.has_stream(Stream::Dns) {
+            let (map, bytes) = (self.kernel.take_packets(), self.options.rings.of(Stream::Dns));
+            self.messages = Some(Messages::start(map, bytes, self.sink(Stream::Dns))?);
+        }
         self.kernel.attach(
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;
@@ -386,6 +394,9 @@ impl<'a> Session<'a> {
         if let Some(in_process) = &self.in_process {
             in_process.add_to(&mut kinds);
         }
+        if let Some(messages) = &self.messages {
+            messages.add_to(&mut kinds);
+        }
         for drain in &self.drains {
             let discarded =
                 drain.sink.status.discarded.lock().expect("no thread panics with the lock");
@@ -415,6 +426,9 @@ impl<'a> Session<'a> {
         self.kernel.set_segment(segment)?;
         if let Some(in_process) = &self.in_process {
             in_process.begin(segment);
+        }
+        if let Some(messages) = &self.messages {
+            messages.settle();
         }
         let known: Vec<Meta> =
             self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
@@ -465,6 +479,9 @@ impl<'a> Session<'a> {
         }
         // A program that was running on another CPU has ended by then.
         std::thread::sleep(Duration::from_millis(5));
+        if let Some(messages) = &mut self.messages {
+            messages.finish();
+        }
         results.push(self.kernel.finish());
         for drain in &mut self.drains {
             results.push(drain.finish());

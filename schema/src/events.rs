@@ -133,11 +133,14 @@ pub enum Tail {
     /// The file of a mapping, as names like `Exe`; without a slash in its only name it is no file but
     /// what the kernel calls it, such as `[vdso]`.
     File = 10,
+    // [dns]
+    /// A message of the domain name system, as it was sent.
+    Message = 12,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 10] = [
+    pub const ALL: [Tail; 11] = [
         Tail::Path,
         Tail::Path2,
         Tail::Address,
@@ -148,12 +151,14 @@ impl Tail {
         Tail::Frames,
         Tail::BuildId,
         Tail::File,
+        // [dns]
+        Tail::Message,
     ];
 
     /// The column it becomes, if it is not there for the reader of the spool only.
     pub const fn column(self) -> Option<&'static str> {
         match self {
-            Tail::Frames => None,
+            Tail::Frames | Tail::Message => None,
             _ => Some(self.name()),
         }
     }
@@ -171,6 +176,7 @@ impl Tail {
             Tail::Frames => "frames",
             Tail::BuildId => "build_id",
             Tail::File => "file",
+            Tail::Message => "message",
         }
     }
 
@@ -189,6 +195,7 @@ impl Tail {
             Tail::Frames => "Addresses of a stack.",
             Tail::BuildId => "Build-id of the file, in hexadecimal; NULL when it has none.",
             Tail::File => "Path of the file as the process saw it, or a name such as `[vdso]`.",
+            Tail::Message => "Message of the domain name system, at most 4096 bytes.",
         }
     }
 }
@@ -282,6 +289,10 @@ macro_rules! events {
                 size_of::<$name>() == size_of::<Header>() $(+ size_of::<$ty>())* && size_of::<$name>() % 8 == 0
             );
             const _: () = assert!($id < KINDS);
+            impl $name {
+                /// Number of the kind.
+                pub const KIND: u16 = $id;
+            }
         )+
 
         /// Every event kind.
@@ -606,6 +617,27 @@ events! {
     // [packets]
 
     // [dns]
+    /// A message of the domain name system passed an interface.
+    dns / Dns = 54 in Dns => "dns" {
+        /// Length of the message.
+        message_bytes: DnsMessage,
+        /// Protocol it came by: `udp` or `tcp`.
+        transport: Transport,
+        /// Of a response, time since the query; NULL when that was not seen.
+        latency_ns: DurationNs,
+        /// Whose process this is: the `client`'s or the `server`'s; NULL when neither is known.
+        side: DnsSide,
+        /// Fills a gap.
+        reserved: Reserved,
+        /// Address of the client.
+        client_address: IpAddress,
+        /// Port of the client.
+        client_port: Port,
+        /// Port of the server.
+        server_port: Port,
+        /// Address of the server.
+        server_address: IpAddress,
+    } tail [Message]
 
     // [disk]
 

@@ -251,7 +251,7 @@ pub const TABLES: &[Table] = &[
     // [packets]
 
     // [dns]
-
+    events("dns", Stream::Dns, "message of the domain name system"),
     // [disk]
 
     // [containers]

@@ -33,7 +33,7 @@ pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut Str
         Tail::BuildId => bytes.iter().for_each(|byte| {
             let _ = write!(out, "{byte:02x}");
         }),
-        Tail::Frames => return false,
+        Tail::Frames | Tail::Message => return false,
     }
     true
 }
