@@ -6,6 +6,7 @@ mod calls;
 mod command;
 mod counts;
 mod crash;
+mod dns;
 mod frames;
 mod growing;
 mod lab;
