@@ -284,15 +284,15 @@ macro_rules! events {
                 pub header: Header,
                 $($(#[doc = $field_doc])+ pub $field: $ty,)*
             }
+            impl $name {
+                /// Its permanent number.
+                pub const KIND: u16 = $id;
+            }
             // No implicit padding: the kernel side must not leak stack bytes, and C must agree.
             const _: () = assert!(
                 size_of::<$name>() == size_of::<Header>() $(+ size_of::<$ty>())* && size_of::<$name>() % 8 == 0
             );
             const _: () = assert!($id < KINDS);
-            impl $name {
-                /// Number of the kind.
-                pub const KIND: u16 = $id;
-            }
         )+
 
         /// Every event kind.

@@ -11,6 +11,7 @@ mod frames;
 mod growing;
 mod lab;
 mod overflow;
+mod pcapng;
 mod programs;
 mod refusals;
 mod scope;

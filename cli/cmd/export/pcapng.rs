@@ -37,7 +37,7 @@ const COLUMNS: &str = "ts, host, pid, comm, direction, length_bytes, ifindex, ne
                        source_mac IS NOT NULL AS has_ethernet, captured";
 
 /// What to record, so that there is something to export.
-const REMEDY: &str = "record with `ebrec record -s packets --snaplen 9216`";
+const REMEDY: &str = "record with `ebrec record -s packets --snaplen 9200`";
 
 /// An interface as one of a file: of a machine, a network namespace, and with one kind of header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
