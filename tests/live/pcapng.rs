@@ -86,6 +86,8 @@ fn tshark_lists_the_packets_of_the_table() {
     let listed: Vec<String> = listed.into_iter().filter(|line| !line.ends_with("||")).collect();
     assert_eq!(listed, rows);
     assert!(rows.len() > 10, "{rows:?}");
+    let has_bare = rows.iter().any(|row| row.contains("|7|bare0|2|"));
+    assert!(has_bare || !lab.path().join("/dev/net/tun").exists(), "{rows:?}");
     // To standard output, and only some.
     let some = ["export", "--to", "pcapng", "--where", "protocol = 'udp' AND interface = 'lo'"];
     let run = lab.ebrec(&[&some[..], &["-o", "udp.pcapng"]].concat());
