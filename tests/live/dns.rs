@@ -205,6 +205,41 @@ fn a_server_is_recorded_without_its_clients() {
     assert_eq!(lab.value("SELECT count(*) FROM dns WHERE comm <> 'dnsmasq'"), 0);
 }
 
+/// A server in another network namespace, behind a bridge: each message passes five interfaces.
+const BRIDGED: &str = r#"
+unshare -n sleep 30 & far=$!
+ip link add name near type veth peer name near-bridge
+ip link add name far type veth peer name far-bridge
+ip link add name between type bridge
+until ip link set far netns $far 2> /dev/null && [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
+ip link set near-bridge master between; ip link set far-bridge master between
+for device in near near-bridge far-bridge between; do ip link set $device up; done
+ip addr add 10.77.0.1/24 dev near
+nsenter -t $far -n sh -c 'ip link set far up; ip addr add 10.77.0.2/24 dev far'
+nsenter -t $far -n dnsmasq -k --conf-file=/dev/null --no-resolv --no-hosts --no-daemon --user=root --pid-file= \
+    --address=/b.test/192.0.2.9 --listen-address=10.77.0.2 --bind-interfaces 2> /dev/null & server=$!
+until dig +tries=1 +time=1 @10.77.0.2 ready.b.test > /dev/null; do sleep 0.05; done
+for i in 1 2 3 4 5; do dig +tries=1 +time=2 @10.77.0.2 udp$i.b.test > /dev/null; dig +tcp +tries=1 +time=2 @10.77.0.2 tcp$i.b.test > /dev/null; done
+kill $server $far
+"#;
+
+#[test]
+fn a_message_that_passes_many_interfaces_is_one_row() {
+    let Some(lab) = lab() else { return };
+    let run = lab.ebrec(&["record", "-s", "dns", "--", "unshare", "-n", "sh", "-c", BRIDGED]);
+    assert!(run.err.contains("events stored"), "{run:?}");
+    lab.assert_complete();
+    let rows = lab.rows(
+        "SELECT transport, kind, count(*), count(DISTINCT name), count(*) FILTER (WHERE latency_ns > 0) \
+         FROM dns WHERE name NOT LIKE 'ready%' AND client_address = '10.77.0.1' \
+         AND server_address = '10.77.0.2' AND side = 'client' GROUP BY transport, kind ORDER BY 1, 2",
+    );
+    let expected =
+        ["tcp,query,5,5,0", "tcp,response,5,5,5", "udp,query,5,5,0", "udp,response,5,5,5"];
+    assert_eq!(rows, expected, "{:?}", lab.rows("SELECT * FROM dns ORDER BY ts"));
+    assert_eq!(lab.value("SELECT count(*) FROM dns WHERE name NOT LIKE 'ready%'"), 20);
+}
+
 /// A port that nobody has just now.
 fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

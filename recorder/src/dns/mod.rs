@@ -31,7 +31,7 @@ use crate::{Error, host};
 /// Bytes of a message that are kept.
 const MESSAGE_KEPT: usize = 4096;
 /// Longest time between two looks at the buffers.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A packet is in its buffer this long after its time at the latest.
 const SETTLED_NS: u64 = 5_000_000;
 /// Bytes of all buffers of a look: what is more waits for the next.
@@ -250,3 +250,80 @@ impl Maker {
 
 /// Tag, flags and length of a variable part.
 const TAIL_HEADER_SIZE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromBytes;
+
+    use super::packet::{Flow, Owner};
+    use super::*;
+
+    /// A message of UDP from or to the server.
+    fn packet(ts_ns: u64, to_server: bool, payload: &[u8]) -> Packet {
+        Packet {
+            ts_ns,
+            to_server,
+            flow: Flow { client_port: 4000, server_port: 53, protocol: 17, ..Flow::default() },
+            client: Owner { pid: 7, tid: 8 },
+            place: u64::from(to_server),
+            cpu: 1,
+            length: payload.len(),
+            payload: payload.to_vec(),
+            ..Packet::default()
+        }
+    }
+
+    fn records(maker: &mut Maker, packet: &Packet) -> Vec<(Dns, Vec<u8>)> {
+        let mut block = Vec::new();
+        maker.add(packet, &mut block);
+        let mut rest = &block[..];
+        let mut records = Vec::new();
+        while let Ok((record, _)) = Dns::read_from_prefix(rest) {
+            let (bytes, behind) = rest.split_at(usize::from(record.header.size));
+            records.push((record, bytes[usize::from(record.header.fixed)..].to_vec()));
+            rest = behind;
+        }
+        assert!(rest.is_empty());
+        records
+    }
+
+    #[test]
+    fn a_response_has_the_process_of_its_query_and_its_time() {
+        let mut maker = Maker::default();
+        let query = records(&mut maker, &packet(100, true, b"\x12\x34\x01query"));
+        let response = records(&mut maker, &packet(350, false, b"\x12\x34\x81response"));
+        assert_eq!(query[0].1, b"\x0c\0\x08\0\x12\x34\x01query");
+        let (record, _) = &response[0];
+        assert_eq!((record.latency_ns.0, record.side.0, record.header.tid), (250, 1, 8));
+        assert_eq!(
+            (record.client_port.0, record.server_port.0, record.transport.0),
+            (4000, 53, 17)
+        );
+        assert_eq!(maker.made, [0, 2]);
+    }
+
+    #[test]
+    fn a_server_has_the_rows_of_a_client_that_is_not_recorded() {
+        let mut maker = Maker::default();
+        let served = |ts_ns, to_server, payload: &[u8]| Packet {
+            client: Owner::default(),
+            server: Owner { pid: 3, tid: 4 },
+            ..packet(ts_ns, to_server, payload)
+        };
+        records(&mut maker, &served(10, true, b"\0\x01\x01"));
+        let response = records(&mut maker, &served(30, false, b"\0\x01\x80"));
+        let (record, _) = &response[0];
+        assert_eq!((record.latency_ns.0, record.side.0, record.header.pid), (20, 2, 3));
+        let nobody = Packet { server: Owner::default(), ..served(40, true, b"\0\x02\x01") };
+        let (record, _) = &records(&mut maker, &nobody)[0];
+        assert_eq!((record.side.0, record.header.pid), (0, 0));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_says_so() {
+        let mut maker = Maker::default();
+        let (record, tail) = &records(&mut maker, &packet(1, true, &[1; 9000]))[0];
+        assert_eq!((record.message_bytes.0, tail.len()), (9000, TAIL_HEADER_SIZE + MESSAGE_KEPT));
+        assert_eq!(tail[1], TAIL_TRUNCATED);
+    }
+}
