@@ -267,7 +267,7 @@ static __always_inline int dns_seen(struct sk_buff___dns *skb, bool is_sent)
 	packet.kept = kept;
 	long error = bpf_skb_output(skb, &dns_packets, BPF_F_CURRENT_CPU | kept << 32, &packet, sizeof(packet));
 	if (error && packet.payload)
-		emit_failed(EBREC_DNS, LANE_EVENT);
+		emit_failed(EBREC_DNS, LANE_NONE);
 	return 0;
 }
 
