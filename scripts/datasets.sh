@@ -20,15 +20,17 @@ trap 'rm -rf "$work"; rmdir "$group"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory}; do
+for name in ${DATASETS:-script server threads memory dns}; do
 	cp "$datasets/$name"/run.* "$work/"
 	sources=syscalls,sched
+	more=()
 	case $name in
 	script) command=(/bin/sh run.sh) code=7 ;;
 	memory)
 		c++ -O2 -fomit-frame-pointer -pthread -o "$work/allocations" tests/programs/allocations.cpp
 		command=(/bin/sh run.sh) code=0 sources=allocations,faults,cpu,offcpu,syscalls
 		;;
+	dns) command=(/bin/sh run.sh) code=0 sources=dns,syscalls more=(--syscalls execve) ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
 	rm -rf "${datasets:?}/$name/trace" "$work/trace"
@@ -37,7 +39,7 @@ for name in ${DATASETS:-script server threads memory}; do
 	(
 		echo "$BASHPID" > "$group/cgroup.procs"
 		cd "$work"
-		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q -s "$sources" --on-full wait --encode later -- "${command[@]}"
+		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q -s "$sources" "${more[@]}" --on-full wait --encode later -- "${command[@]}"
 	) || ended=$?
 	[ "$ended" = "$code" ] || { echo "datasets.sh: $name ended with $ended" >&2; exit 1; }
 	rm -f "$work/trace/.lock" "$work"/run.*

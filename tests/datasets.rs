@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 4] = ["script", "server", "threads", "memory"];
+const NAMES: [&str; 5] = ["script", "server", "threads", "memory", "dns"];
 
 fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
@@ -148,6 +148,58 @@ fn the_server_answers_17_requests() {
             ),
             ("SELECT count(DISTINCT address) FROM syscalls WHERE syscall = 'accept4'", &["17"]),
             ("SELECT comm, exit_code FROM processes ORDER BY comm", &["client,0", "server,0"]),
+        ],
+    );
+}
+
+#[test]
+fn the_names_that_were_asked_for_have_their_answers() {
+    let counts = "SELECT transport, kind, rcode, type, count(*) FROM dns \
+                  GROUP BY transport, kind, rcode, type ORDER BY transport, kind, rcode, type";
+    let expected: &[&str] = &[
+        "tcp,query,,A,5",
+        "tcp,query,,TXT,1",
+        "tcp,response,NOERROR,A,5",
+        "tcp,response,NOERROR,TXT,1",
+        "udp,query,,A,39",
+        "udp,query,,AAAA,15",
+        "udp,query,,MX,1",
+        "udp,query,,TXT,1",
+        "udp,response,NOERROR,A,32",
+        "udp,response,NOERROR,AAAA,15",
+        "udp,response,NOERROR,MX,1",
+        "udp,response,NOERROR,TXT,1",
+        "udp,response,NXDOMAIN,A,7",
+    ];
+    check(
+        "dns",
+        &[
+            (counts, expected),
+            (
+                "SELECT transport, flags, answer_count, answer_count < 17 FROM dns \
+                 WHERE name = 'large.test.' AND kind = 'response' ORDER BY ts",
+                &["udp,aa tc rd ra,10,true", "tcp,aa rd ra,17,false"],
+            ),
+            (
+                "SELECT answers, ttl_min_s FROM dns WHERE kind = 'response' AND transport = 'udp' \
+                 AND (name = 'alias.test.' OR name = 'mail.test.' OR name = 'host13.test.') ORDER BY ts",
+                &[
+                    "192.0.2.13,77",
+                    "2001:db8::13,77",
+                    "\"CNAME host1.test., 192.0.2.1\",77",
+                    "MX 10 host2.test.,77",
+                ],
+            ),
+            ("SELECT count(*) FROM dns WHERE client_address = '::1' AND server_port = 53", &["4"]),
+            (
+                "SELECT DISTINCT p.exe, d.side FROM dns d JOIN processes p USING (upid)",
+                &["/usr/bin/dig,client"],
+            ),
+            (
+                "SELECT count(*) FROM dns WHERE kind = 'response' AND latency_ns BETWEEN 1 AND 1000000000",
+                &["62"],
+            ),
+            ("SELECT count(*) FROM dns WHERE malformed IS NOT NULL OR truncated", &["0"]),
         ],
     );
 }

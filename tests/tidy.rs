@@ -59,8 +59,9 @@ fn recorder_and_analyzer_name_no_event_kind() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for event in schema::events::EVENTS {
             let name = format!("\"{}\"", event.name);
-            // The source `offcpu` is what its users call it, as the event is.
-            if event.name == "offcpu" && path.ends_with("recorder/src/sources.rs") {
+            // Those sources are what their users call them, as the events are.
+            let is_source = ["offcpu", "dns"].contains(&event.name);
+            if is_source && path.ends_with("recorder/src/sources.rs") {
                 continue;
             }
             assert!(!code.contains(&name), "{} names the kind {name}", path.display());

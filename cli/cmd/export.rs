@@ -1,17 +1,19 @@
-//! `ebrec export`: stacks for other tools.
+//! `ebrec export`: stacks and packets for other tools.
 
 mod folded;
+mod pcapng;
 mod pprof;
 mod profile;
 mod proto;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analyzer::{Session, SessionOptions};
 use anyhow::{Context, Result, bail};
+use pcap_file::PcapError;
 
 use self::profile::Profile;
 use crate::output;
@@ -21,9 +23,10 @@ const EXAMPLES: &str = "\
 Examples:
   ebrec export --to folded | flamegraph.pl > cpu.svg
   ebrec export --to folded --weight offcpu-time --where \"comm = 'nginx'\"
-  ebrec export --to pprof --weight leaked-bytes -o leaks.pb.gz && go tool pprof leaks.pb.gz";
+  ebrec export --to pprof --weight leaked-bytes -o leaks.pb.gz && go tool pprof leaks.pb.gz
+  ebrec export --to pcapng --where \"comm = 'curl'\" | tshark -r -";
 
-/// Write the stacks of a trace for flame graphs and profilers
+/// Write stacks for flame graphs and profilers, or packets for Wireshark
 ///
 /// What is recorded with stacks (`record -s cpu,offcpu,allocations,faults`) becomes a profile: for
 /// each stack, how much of the weight it has. Names of functions are those that the trace has;
@@ -32,6 +35,9 @@ Examples:
 /// --to folded writes one line per stack: the name of the thread and the functions from the outermost
 /// to the innermost, joined by `;`, and the weight. --to pprof writes the gzipped format of pprof, with
 /// source lines, inlined functions, processes and threads.
+///
+/// --to pcapng writes packets that were recorded with their bytes (`record -s packets --snaplen
+/// 262144`), in the order of time, with the direction, and the name and process id as comment.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -42,7 +48,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Format,
 
-    /// What stacks are weighted by
+    /// What stacks are weighted by; not for packets
     #[arg(long, value_enum, default_value_t = Weight::Samples)]
     weight: Weight,
 
@@ -66,6 +72,8 @@ enum Format {
     Folded,
     /// The format of pprof, gzipped
     Pprof,
+    /// Packets, for Wireshark and tcpdump
+    Pcapng,
 }
 
 /// What stacks are weighted by: the names of the files in `queries/stacks/`.
@@ -141,35 +149,57 @@ impl Weight {
     }
 }
 
-/// Writes the stacks of the traces.
+/// Writes the stacks or the packets of the traces.
 pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
-    let is_binary = args.to == Format::Pprof;
+    let is_binary = args.to != Format::Folded;
     if is_binary && args.output.is_none() && io::stdout().is_terminal() {
         bail!("a terminal cannot show this format; write it to a file with -o FILE");
     }
     let session =
         Session::open(traces::open(&args.traces.paths(before))?, SessionOptions::default())?;
-    let weights = if is_binary { args.weight.family() } else { &[args.weight] };
-    let mut profile = Profile::read(&session, weights, args.condition.as_deref(), is_binary)?;
+    let notes = match args.to {
+        Format::Pcapng => {
+            let open = || open_output(args.output.as_deref());
+            pcapng::write(&session, args.condition.as_deref(), open).map_err(|error| {
+                match error.is::<PcapError>() {
+                    true => error.context(cannot_write(args.output.as_deref())),
+                    false => error,
+                }
+            })?
+        }
+        _ => write_stacks(&args, &session)?,
+    };
+    notes.iter().for_each(|note| eprintln!("note: {}", crate::text::escape(note)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a profile; what is to be said about it.
+fn write_stacks(args: &Args, session: &Session) -> Result<Vec<String>> {
+    let by_thread = args.to == Format::Pprof;
+    let weights = if by_thread { args.weight.family() } else { &[args.weight] };
+    let mut profile = Profile::read(session, weights, args.condition.as_deref(), by_thread)?;
     if args.no_kernel {
         profile.drop_kernel();
     }
-    let bytes = match args.to {
-        Format::Folded => folded::write(&profile),
-        Format::Pprof => pprof::write(&profile, weights, args.weight)?,
+    let bytes = match by_thread {
+        false => folded::write(&profile),
+        true => pprof::write(&profile, weights, args.weight)?,
     };
-    match &args.output {
-        Some(path) => {
-            let unwritable = || format!("cannot write {}", path.display());
-            let mut out = BufWriter::new(File::create(path).with_context(unwritable)?);
-            out.write_all(&bytes).and_then(|()| out.flush()).with_context(unwritable)?;
-        }
-        None => {
-            let mut out = output::stdout_in_blocks();
-            out.write_all(&bytes)?;
-            out.flush()?;
-        }
-    }
-    profile.notes.iter().for_each(|note| eprintln!("note: {}", crate::text::escape(note)));
-    Ok(ExitCode::SUCCESS)
+    let mut out = open_output(args.output.as_deref())?;
+    out.write_all(&bytes)
+        .and_then(|()| out.flush())
+        .with_context(|| cannot_write(args.output.as_deref()))?;
+    Ok(profile.notes)
+}
+
+/// The file to write to, or standard output.
+fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>> {
+    let Some(path) = path else { return Ok(output::stdout_in_blocks()) };
+    let file = File::create(path).with_context(|| cannot_write(Some(path)))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+fn cannot_write(path: Option<&Path>) -> String {
+    let path = path.map_or("standard output".into(), |path| path.display().to_string());
+    format!("cannot write {path}")
 }

@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use recorder::{
-    Allocations, Collector, Encode, Options, Progress, Retention, RingBytes, Rotation, Scope,
-    Source, Sources, Stacks, Summary,
+    Allocations, Collector, DNS_PORTS_MAX, Encode, Options, Progress, Retention, RingBytes,
+    Rotation, Scope, Source, Sources, Stacks, Summary,
 };
 use schema::Stream;
 
@@ -121,6 +121,9 @@ pub struct Args {
     packets: packets::PacketArgs,
 
     // [dns]
+    /// Port of messages of the domain name system; may be repeated
+    #[arg(long = "dns-port", value_name = "PORT", default_value = "53", value_parser = clap::value_parser!(u16).range(1..))]
+    dns_ports: Vec<u16>,
 
     // [disk]
 
@@ -197,6 +200,9 @@ fn options(args: Args) -> anyhow::Result<Options> {
     if args.rotate_size.as_u64() > 512 << 20 {
         bail!("a segment can have at most 512MiB (--rotate-size)");
     }
+    if args.dns_ports.len() > DNS_PORTS_MAX {
+        bail!("--dns-port can be given {DNS_PORTS_MAX} times at most");
+    }
     Ok(Options {
         output: args.output,
         force: args.force,
@@ -237,6 +243,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
         packets: args.packets.packets(&sources)?,
 
         // [dns]
+        dns_ports: args.dns_ports,
 
         // [disk]
 

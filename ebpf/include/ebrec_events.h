@@ -32,6 +32,7 @@ enum ebrec_tail {
 	EBREC_TAIL_LOCAL_NAME = 13,
 	EBREC_TAIL_REMOTE_NAME = 14,
 	EBREC_TAIL_CAPTURED = 11,
+	EBREC_TAIL_MESSAGE = 12,
 };
 
 enum ebrec_operation {
@@ -149,6 +150,7 @@ enum ebrec_kind {
 	EBREC_CONNECTION_EVENT = 51,
 	EBREC_FLOW = 52,
 	EBREC_PACKET = 53,
+	EBREC_DNS = 54,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -489,3 +491,18 @@ struct ebrec_packet {
 	__u64 arp_target_mac; /* Hardware address that an ARP packet has for its target. */
 };
 _Static_assert(sizeof(struct ebrec_packet) == 208, "packet");
+
+/* A message of the domain name system passed an interface. */
+struct ebrec_dns {
+	struct ebrec_header header;
+	__u32 message_bytes; /* Length of the message. */
+	__u32 transport; /* Protocol it came by: `udp` or `tcp`. */
+	__u64 latency_ns; /* Of a response, time since the query; NULL when that was not seen. */
+	__u32 side; /* Whose process this is: the `client`'s or the `server`'s; NULL when neither is known. */
+	__u32 reserved; /* Fills a gap. */
+	__u8 client_address[16]; /* Address of the client. */
+	__u32 client_port; /* Port of the client. */
+	__u32 server_port; /* Port of the server. */
+	__u8 server_address[16]; /* Address of the server. */
+};
+_Static_assert(sizeof(struct ebrec_dns) == 88, "dns");

@@ -193,7 +193,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	int pid, tgid;
 	int prio;
-	int exit_code;
+	int exit_code, exit_state;
 	unsigned int __state;
 	__u64 start_boottime;
 	struct task_struct *group_leader, *real_parent;
@@ -359,28 +359,22 @@ struct sk_buff {
 	__u16 vlan_tci, network_header, mac_header;
 	unsigned char *head, *data;
 };
-struct socket___packets {
-	struct sock *sk;
-};
-struct file___packets {
-	void *private_data; /* of a socket: struct socket */
-};
-struct fdtable___packets {
-	unsigned int max_fds;
-	struct file___packets **fd;
-};
-struct files_struct___packets {
-	struct fdtable___packets *fdt;
-};
-struct task_struct___packets {
-	int tgid, exit_state;
-	struct files_struct___packets *files;
-};
 struct sk_buff___v62 { /* 354259fa73e2: a tag is there when it is not 0 */
 	__u8 vlan_present : 1;
 };
 
 /* [dns] */
+struct net_device___dns {
+	int ifindex;
+	unsigned int flags;
+};
+struct sk_buff___dns {
+	struct sock *sk;
+	struct net_device___dns *dev;
+	unsigned int len, data_len; /* in all, and of it outside of what `data` points to */
+	__u16 network_header;
+	unsigned char *head, *data;
+};
 
 /* [disk] */
 

@@ -42,6 +42,7 @@
 #include "traffic.h"
 
 /* [dns] */
+#include "dns.h"
 
 /* [disk] */
 

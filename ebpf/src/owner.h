@@ -1,8 +1,8 @@
 /* Whose a packet is: the thread that sent it, or whose socket it is for.
  *
  * A packet may leave in an interrupt of somebody else's time, so that the current thread says nothing by
- * itself: it is the sender when the call that it is in names the socket. What was found out so is
- * remembered for the packets that go and come between the same addresses. */
+ * itself: it is the sender when the call that it is in names the socket; else who used the socket last
+ * is. What was found out so is remembered for the packets that go and come between the same addresses. */
 #pragma once
 
 /* As OWNERS_MAX in recorder/src/flows.rs; 1 when neither flows nor packets are recorded. */
@@ -31,28 +31,6 @@ static __always_inline bool netns_is_wanted(__u32 netns)
 	return false;
 }
 
-/* Whether the call that the current thread is in names this socket by its descriptor. */
-static __always_inline bool calls_on(struct task_struct *task, __u64 sk)
-{
-	struct pt_regs *regs = registers_of(task);
-	if (!sk || !regs)
-		return false;
-#if defined(__TARGET_ARCH_x86)
-	__u64 descriptor = is_compat(task) ? (__u32)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
-#else
-	__u64 descriptor = BPF_CORE_READ(regs, orig_x0);
-#endif
-	struct fdtable___packets *table = BPF_CORE_READ((struct task_struct___packets *)task, files, fdt);
-	if (!table || descriptor >= BPF_CORE_READ(table, max_fds))
-		return false;
-	struct file___packets **files = BPF_CORE_READ(table, fd), *file = 0;
-	if (bpf_probe_read_kernel(&file, sizeof(file), &files[descriptor]) || !file)
-		return false;
-	/* Of a file that is no socket it is something else, which does not point to this one. */
-	struct socket___packets *socket = BPF_CORE_READ(file, private_data);
-	return socket && (__u64)BPF_CORE_READ(socket, sk) == sk;
-}
-
 /* The addresses of a packet, at whatever interface; without the other side: those of the socket. */
 static __always_inline void owner_key(struct packet *p, struct flow_key *key, bool of_socket)
 {
@@ -73,8 +51,15 @@ static __always_inline bool sender_is_known(struct packet *p)
 		return false;
 	struct task_struct *task = current_task();
 	struct thread *thread = thread_of(task);
-	if (!thread || !in_scope(thread) || !calls_on(task, p->sk))
-		return false;
+	if (!thread || !in_scope(thread) || !calls_on(task, p->sk)) {
+		struct socket_state *state = socket_of((void *)p->sk);
+		if (!state || !state->owner)
+			return false;
+		p->pid = state->owner >> 32;
+		p->tid = state->owner;
+		p->pid_is_sure = true;
+		return true;
+	}
 	struct owner owner = {
 		.pid = FIELD(task, tgid), .tid = FIELD(task, pid), .leader = (__u64)FIELD(task, group_leader)};
 	p->pid = owner.pid;
@@ -96,7 +81,7 @@ static __always_inline bool owner_is_remembered(struct packet *p, bool of_socket
 	owner_key(p, &key, of_socket);
 	struct owner *owner = bpf_map_lookup_elem(&owners, &key);
 	/* Its memory may be somebody else's by now, or nobody's. */
-	struct task_struct___packets *leader = owner ? (void *)owner->leader : 0;
+	struct task_struct *leader = owner ? (void *)owner->leader : 0;
 	if (!leader || BPF_CORE_READ(leader, tgid) != owner->pid || BPF_CORE_READ(leader, exit_state))
 		return false;
 	p->pid = owner->pid;

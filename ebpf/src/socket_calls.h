@@ -241,6 +241,20 @@ static __always_inline __u64 socket_of_fd(struct task_struct *task, __u32 fd)
 	return (__u64)BPF_CORE_READ(socket, sk);
 }
 
+/* Whether the call that the current thread is in names this socket by its descriptor. */
+static __always_inline bool calls_on(struct task_struct *task, __u64 sk)
+{
+	struct pt_regs *regs = registers_of(task);
+	if (!sk || !regs)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	__u64 descriptor = is_compat(task) ? (__u32)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
+#else
+	__u64 descriptor = BPF_CORE_READ(regs, orig_x0);
+#endif
+	return descriptor <= 0xffffffff && socket_of_fd(task, descriptor) == sk;
+}
+
 #define MESSAGES_MAX 1024
 struct mmsghdr {
 	__u64 header[7];

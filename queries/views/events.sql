@@ -205,6 +205,20 @@ SELECT
 FROM packets
 
 -- [dns]
+UNION ALL
+SELECT
+    ts,
+    'dns' AS kind,
+    latency_ns AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(kind, 'message'), ' ', coalesce(type, '?'), ' ', coalesce(name, '?'),
+        CASE WHEN kind = 'response' THEN concat(' = ', coalesce(answers, rcode, '?')) ELSE '' END,
+        CASE WHEN kind = 'response' THEN concat(' from ', server_address) ELSE concat(' to ', server_address) END,
+        CASE WHEN transport = 'tcp' THEN ' by TCP' ELSE '' END,
+        CASE WHEN latency_ns IS NULL THEN '' ELSE concat(' after ', human_duration(latency_ns)) END,
+        CASE WHEN malformed IS NULL THEN '' ELSE concat(' (malformed: ', malformed, ')') END
+    ) AS text
+FROM dns
 
 -- [disk]
 

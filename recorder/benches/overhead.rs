@@ -119,6 +119,7 @@ fn options(command: Vec<std::ffi::OsString>) -> Options {
         rings: RingBytes::default(),
         stacks: Stacks::default(),
         allocations: Allocations::default(),
+        dns_ports: vec![53],
         symbolizer: None,
     }
 }

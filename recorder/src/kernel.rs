@@ -26,7 +26,7 @@ use store::meta::KindCount;
 use zerocopy::IntoBytes;
 
 use crate::modules::{self, Maps};
-use crate::options::{Allocations, NETNS_MAX};
+use crate::options::{Allocations, DNS_PORTS_MAX, NETNS_MAX};
 use crate::sources::Source;
 use crate::{Error, Options, Scope, calls, filter, flows, host};
 
@@ -48,6 +48,9 @@ unsafe impl aya::Pod for Counter {}
 
 /// Room for what the kernel side asks of the recorder.
 const MODULES_RING_BYTES: u32 = 256 << 10;
+
+/// Conversations whose owners the kernel side remembers.
+const DNS_FLOWS: u32 = 8192;
 
 /// Tracepoints that have another name on newer kernels.
 const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
@@ -103,6 +106,9 @@ impl Kernel {
         let has_offcpu_stacks = u8::from(options.sources.has(Source::Offcpu));
         let passes_prev_state = u8::from(!older_than(5, 18));
         let has_probes = u8::from(options.sources.has(Source::Allocations));
+        let has_dns = has(Stream::Dns);
+        let mut dns_ports = [0u16; DNS_PORTS_MAX];
+        dns_ports.iter_mut().zip(&options.dns_ports).for_each(|(to, from)| *to = *from);
         let page_shift = host::page_bytes().trailing_zeros();
         let cpu_period_ns = 1_000_000_000 / u64::from(options.stacks.cpu_hz.max(1));
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
@@ -155,6 +161,9 @@ impl Kernel {
                 .map_max_entries("flows_even", flows_max)
                 .map_max_entries("flows_odd", flows_max)
                 // [dns]
+                .override_global("has_dns", &has_dns, true)
+                .override_global("dns_ports", &dns_ports, true)
+                .map_max_entries("dns_flows", if has_dns == 1 { DNS_FLOWS } else { 1 })
                 // [disk]
                 // [containers]
                 .map_max_entries("unwind_rows", rows_max)
@@ -446,6 +455,11 @@ impl Kernel {
         let map =
             self.ebpf.take_map(&ring_name(stream)).expect("the object has a ring for each stream");
         Ok(RingBuf::try_from(map)?)
+    }
+
+    /// Where packets with messages of the domain name system come; it can be taken once.
+    pub fn take_packets(&mut self) -> Map {
+        self.ebpf.take_map("dns_packets").expect("the object has the maps this file names")
     }
 
     /// What was emitted and lost since the programs were loaded; entries that are 0 are left out.

@@ -3,7 +3,7 @@
 //! `session` runs a recording from start to end; `kernel` loads the BPF programs and talks to their
 //! maps; `drain` has the threads that empty the rings into spools (`sink`); `modules` looks at the
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
-//! process and by probes (`probes`); `background` encodes, names and drops segments; `launch` starts
+//! process and by probes (`probes`); `dns` makes records of packets; `background` encodes, names and drops segments; `launch` starts
 //! a command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
 
 mod about;
@@ -11,6 +11,7 @@ mod background;
 mod calls;
 mod collector;
 mod cost;
+mod dns;
 pub mod doctor;
 mod drain;
 mod error;
@@ -34,8 +35,8 @@ mod wait;
 pub use error::Error;
 pub use filter::{FilterError, PacketFilter};
 pub use options::{
-    Allocations, Collector, Encode, NETNS_MAX, Options, Packets, Retention, RingBytes, Rotation,
-    SNAPLEN_MAX, Scope, Stacks,
+    Allocations, Collector, DNS_PORTS_MAX, Encode, NETNS_MAX, Options, Packets, Retention,
+    RingBytes, Rotation, SNAPLEN_MAX, Scope, Stacks,
 };
 pub use outcome::{Progress, Summary};
 pub use session::record;

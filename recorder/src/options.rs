@@ -11,6 +11,9 @@ use schema::Stream;
 use crate::Sources;
 use crate::filter::PacketFilter;
 
+/// Ports that can be watched for messages of the domain name system.
+pub const DNS_PORTS_MAX: usize = 8;
+
 /// Everything that shapes a recording.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -49,6 +52,8 @@ pub struct Options {
     pub packets: Packets,
 
     // [dns]
+    /// Ports whose packets are messages of the domain name system, at most [`DNS_PORTS_MAX`].
+    pub dns_ports: Vec<u16>,
 
     // [disk]
 
@@ -82,6 +87,7 @@ impl Options {
             packets: Packets::default(),
 
             // [dns]
+            dns_ports: vec![53],
 
             // [disk]
 

@@ -21,6 +21,7 @@ use store::{Folder, Manifest, Meta, MetaWriter};
 use crate::background::Background;
 use crate::collector::{self, InProcess};
 use crate::cost::Meter;
+use crate::dns::Messages;
 use crate::drain::Drain;
 use crate::flows::Flows;
 use crate::host::{self, Host};
@@ -131,6 +132,8 @@ struct Session<'a> {
     uprobes: Option<Uprobes>,
     /// Adds up traffic.
     flows: Option<Flows>,
+    /// Makes records of messages of the domain name system.
+    messages: Option<Messages>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
@@ -188,6 +191,7 @@ impl<'a> Session<'a> {
             in_process: None,
             flows: None,
             uprobes: None,
+            messages: None,
             modules,
             processes: Some(processes),
             background,
@@ -265,6 +269,10 @@ impl<'a> Session<'a> {
         }
         let pids = self.snapshot()?;
         self.look_at_programs(&pids, launched)?;
+        if self.options.sources.has_stream(Stream::Dns) {
+            let (map, bytes) = (self.kernel.take_packets(), self.options.rings.of(Stream::Dns));
+            self.messages = Some(Messages::start(map, bytes, self.sink(Stream::Dns))?);
+        }
         self.kernel.attach(
             &self.options.sources.streams().filter(|stream| *stream != Stream::Processes).collect(),
         )?;
@@ -414,6 +422,9 @@ impl<'a> Session<'a> {
         if let Some(flows) = &self.flows {
             flows.add_to(&mut kinds);
         }
+        if let Some(messages) = &self.messages {
+            messages.add_to(&mut kinds);
+        }
         for drain in &self.drains {
             let discarded =
                 drain.sink.status.discarded.lock().expect("no thread panics with the lock");
@@ -443,6 +454,9 @@ impl<'a> Session<'a> {
         self.kernel.set_segment(segment)?;
         if let Some(in_process) = &self.in_process {
             in_process.begin(segment);
+        }
+        if let Some(messages) = &self.messages {
+            messages.settle();
         }
         let known: Vec<Meta> =
             self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
@@ -496,6 +510,9 @@ impl<'a> Session<'a> {
         }
         // A program that was running on another CPU has ended by then.
         std::thread::sleep(Duration::from_millis(5));
+        if let Some(messages) = &mut self.messages {
+            messages.finish();
+        }
         results.push(self.kernel.finish());
         if self.options.sources.has_stream(Stream::Network) {
             match self.kernel.last_sockets() {

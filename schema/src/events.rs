@@ -141,11 +141,14 @@ pub enum Tail {
     // [packets]
     /// A packet from its Ethernet header on, as it is or would be on the wire.
     Captured = 11,
+    // [dns]
+    /// A message of the domain name system, as it was sent.
+    Message = 12,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 13] = [
+    pub const ALL: [Tail; 14] = [
         Tail::Path,
         Tail::Path2,
         Tail::Address,
@@ -160,12 +163,14 @@ impl Tail {
         Tail::RemoteName,
         // [packets]
         Tail::Captured,
+        // [dns]
+        Tail::Message,
     ];
 
     /// The column it becomes, if it is not there for the reader of the spool only.
     pub const fn column(self) -> Option<&'static str> {
         match self {
-            Tail::Frames => None,
+            Tail::Frames | Tail::Message => None,
             // They are in the columns of the ends.
             Tail::LocalName | Tail::RemoteName => None,
             _ => Some(self.name()),
@@ -196,6 +201,7 @@ impl Tail {
             Tail::LocalName => "local_name",
             Tail::RemoteName => "remote_name",
             Tail::Captured => "captured",
+            Tail::Message => "message",
         }
     }
 
@@ -219,6 +225,7 @@ impl Tail {
             Tail::Captured => {
                 "First bytes of the packet, from the Ethernet header on; NULL unless asked for."
             }
+            Tail::Message => "Message of the domain name system, at most 4096 bytes.",
         }
     }
 }
@@ -815,6 +822,27 @@ events! {
     } tail [Captured]
 
     // [dns]
+    /// A message of the domain name system passed an interface.
+    dns / Dns = 54 in Dns => "dns" {
+        /// Length of the message.
+        message_bytes: DnsMessage,
+        /// Protocol it came by: `udp` or `tcp`.
+        transport: Transport,
+        /// Of a response, time since the query; NULL when that was not seen.
+        latency_ns: DurationNs,
+        /// Whose process this is: the `client`'s or the `server`'s; NULL when neither is known.
+        side: DnsSide,
+        /// Fills a gap.
+        reserved: Reserved,
+        /// Address of the client.
+        client_address: IpAddress,
+        /// Port of the client.
+        client_port: Port,
+        /// Port of the server.
+        server_port: Port,
+        /// Address of the server.
+        server_address: IpAddress,
+    } tail [Message]
 
     // [disk]
 

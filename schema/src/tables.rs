@@ -259,7 +259,7 @@ pub const TABLES: &[Table] = &[
     events("flows", Stream::Network, "second, process and pair of addresses: packets and bytes"),
     events("packets", Stream::Packets, "packet at an interface"),
     // [dns]
-
+    events("dns", Stream::Dns, "message of the domain name system"),
     // [disk]
 
     // [containers]

@@ -159,6 +159,12 @@ wire_types! {
     Malformed(u32) = "__u32";
 
     // [dns]
+    /// Length of a message of the domain name system; its columns are read from the message.
+    DnsMessage(u32) = "__u32";
+    /// A protocol above IP, by its number.
+    Transport(u32) = "__u32";
+    /// Whose process it is: 1 the client's, 2 the server's, 0 unknown.
+    DnsSide(u32) = "__u32";
 
     // [disk]
 
@@ -361,6 +367,12 @@ impl FieldType {
             Self::ArpOperation | Self::Malformed => one(Text),
 
             // [dns]
+            Self::DnsMessage => {
+                let mut columns = DNS_COLUMNS.to_vec();
+                columns.push(Column::nullable(name, Int32, doc));
+                columns
+            }
+            Self::Transport | Self::DnsSide => one(Text),
 
             // [disk]
 
@@ -371,3 +383,36 @@ impl FieldType {
 }
 
 const ARG_NAMES: [&str; 6] = ["arg0", "arg1", "arg2", "arg3", "arg4", "arg5"];
+
+/// What is read from a message of the domain name system.
+pub const DNS_COLUMNS: &[Column] = &[
+    Column::nullable("kind", Text, "`query` or `response`."),
+    Column::nullable("id", Int32, "Number that a response has from its query."),
+    Column::nullable(
+        "name",
+        Text,
+        "Name that is asked for, with a dot at the end; special characters as in zone files (`\\.`, `\\007`).",
+    ),
+    Column::nullable(
+        "type",
+        Text,
+        "Type that is asked for: `A`, `AAAA`, `MX`, ... or `TYPE65280`.",
+    ),
+    Column::nullable("class", Text, "Class that is asked for: `IN`, `CH`, ..."),
+    Column::nullable("opcode", Text, "What is asked: `QUERY`, `NOTIFY`, `UPDATE`, ..."),
+    Column::nullable("rcode", Text, "Of a response: `NOERROR`, `NXDOMAIN`, `SERVFAIL`, ..."),
+    Column::nullable(
+        "flags",
+        Text,
+        "Flags as `dig` shows them: `aa` authoritative, `tc` truncated by the server, `rd` recursion desired, `ra` available, `ad` authentic, `cd` unchecked.",
+    ),
+    Column::nullable("question_count", Int32, "Questions; the first is shown."),
+    Column::nullable("answer_count", Int32, "Records in the answer, as the message says."),
+    Column::nullable(
+        "answers",
+        Text,
+        "Answer, at most 16 records: `192.0.2.1, CNAME www.example.org.`; the type is left out for addresses.",
+    ),
+    Column::nullable("ttl_min_s", Int64, "Least time that the records of the answer may be kept."),
+    Column::nullable("malformed", Text, "What is wrong with the message; NULL when nothing is."),
+];

@@ -13,8 +13,9 @@ use arrow::error::ArrowError;
 use schema::events::{EventDef, KINDS, Tail};
 use schema::sockets;
 use schema::tables::{COMMON, ColumnType, Table};
-use schema::types::{FieldType, NOT_RETURNED};
+use schema::types::{DNS_COLUMNS, FieldType, NOT_RETURNED};
 
+use crate::dns::Decoded;
 use crate::identity::{Identity, Who};
 use crate::names::{self, Names};
 use crate::packets;
@@ -51,6 +52,8 @@ enum Source {
     Event,
     Truncated,
     Tail(Tail),
+    /// The n-th column of what a message says.
+    Message(usize),
     Field(Box<[Option<FieldSource>; KINDS]>),
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Plan {
     /// Bytes of text of each column in the batch before: what to reserve for the next.
     text_bytes: Vec<usize>,
     names: Names,
+    /// What the messages of the batch say, where columns are made of that.
+    messages: Vec<Decoded>,
 }
 
 /// Records that become one batch, in the order of their rows.
@@ -116,12 +121,18 @@ impl Plan {
             event_names,
             text_bytes,
             names: Names::new(arch),
+            messages: Vec::new(),
         }
     }
 
     /// Makes the columns of `rows`.
     pub fn batch(&mut self, rows: &Rows, context: &Context) -> Result<RecordBatch, ArrowError> {
         let who: Vec<Option<Who>> = rows.records().map(|record| who(record, context)).collect();
+        self.messages =
+            match self.columns.iter().any(|column| matches!(column.1, Source::Message(_))) {
+                true => rows.records().map(message).collect(),
+                false => Vec::new(),
+            };
         let mut arrays = Vec::with_capacity(self.columns.len());
         for index in 0..self.columns.len() {
             let array = match self.columns[index].0 {
@@ -191,6 +202,15 @@ impl Plan {
                     _ => Arc::new(Int64Array::from_iter(values)),
                 }
             }
+            Source::Message(column) => {
+                let values = self.messages.iter().map(|message| message.number(*column));
+                match ty {
+                    ColumnType::Int32 => Arc::new(Int32Array::from_iter(
+                        values.map(|value| value.map(|value| value as i32)),
+                    )),
+                    _ => Arc::new(Int64Array::from_iter(values)),
+                }
+            }
             Source::Host | Source::Comm | Source::Event | Source::Truncated | Source::Tail(_) => {
                 unreachable!("a text column is not asked for numbers")
             }
@@ -236,6 +256,9 @@ impl Plan {
                     out.append_option(found.then_some(&*text));
                 }
             }
+            Source::Message(column) => {
+                self.messages.iter().for_each(|message| out.append_option(message.text(*column)));
+            }
             Source::Field(sources) => {
                 let mut buffer = String::new();
                 for record in rows.records() {
@@ -255,6 +278,12 @@ impl Plan {
 /// Who made a record; nobody if the thread id belongs to another process by what is known.
 fn who<'a>(record: Record, context: &Context<'a>) -> Option<Who<'a>> {
     context.identity.lookup(record.tid(), record.ts_ns()).filter(|who| who.pid == record.pid())
+}
+
+/// What the message in a record says.
+fn message(record: Record) -> Decoded {
+    let (bytes, truncated) = record.tail(Tail::Message).unwrap_or_default();
+    Decoded::read(bytes, truncated)
 }
 
 /// Finds what fills the column called `name`.
@@ -277,6 +306,9 @@ fn source(name: &str, events: &[&EventDef]) -> Source {
         for field in event.fields {
             let columns = field.ty.columns(field.name, field.doc);
             if let Some(part) = columns.iter().position(|column| column.name == name) {
+                if field.ty == FieldType::DnsMessage && part < DNS_COLUMNS.len() {
+                    return Source::Message(part);
+                }
                 sources[usize::from(event.id)] =
                     Some(FieldSource { ty: field.ty, offset: field.offset, part });
             }
@@ -356,6 +388,8 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         | ArpOperation | Malformed => None,
 
         // [dns]
+        DnsMessage => word().map(i64::from),
+        Transport | DnsSide => None,
 
         // [disk]
 
@@ -442,6 +476,17 @@ fn word<'a>(
         Sequence | Number | Bytes => None,
 
         // [dns]
+        DnsMessage => None,
+        Transport => match word()? {
+            6 => Some("tcp"),
+            17 => Some("udp"),
+            _ => None,
+        },
+        DnsSide => match word()? {
+            1 => Some("client"),
+            2 => Some("server"),
+            _ => None,
+        },
 
         // [disk]
 

@@ -22,6 +22,7 @@ pub mod verify;
 mod cache;
 mod columns;
 mod container;
+mod dns;
 mod files;
 mod intact;
 mod names;

@@ -34,7 +34,7 @@ pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut Str
             let _ = write!(out, "{byte:02x}");
         }),
         Tail::LocalName | Tail::RemoteName => return push_unix_name(bytes, out),
-        Tail::Captured | Tail::Frames => return false,
+        Tail::Captured | Tail::Frames | Tail::Message => return false,
     }
     true
 }
