@@ -32,6 +32,8 @@
 /* [dns] */
 
 /* [disk] */
+#include "disk.h"
+#include "signals.h"
 
 /* [containers] */
 #include "snapshot.h"

@@ -44,8 +44,16 @@ unsafe impl aya::Pod for Counter {}
 /// Room for what the kernel side asks of the recorder.
 const MODULES_RING_BYTES: u32 = 256 << 10;
 
-/// Tracepoints that have another name on newer kernels.
-const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
+/// Requests to disks that are under way at one time; more are counted as lost.
+const BLOCK_REQUESTS_MAX: u32 = 8192;
+
+/// Tracepoints that another stands for on newer kernels.
+const RENAMED: [(&str, &str); 2] =
+    [("io_uring_submit_sqe", "io_uring_submit_req"), ("block_rq_insert", "block_io_start")];
+
+/// Tracepoints that gave the queue before the request until 5.11; types alone would not tell.
+const GAVE_QUEUE: [&str; 4] =
+    ["block_rq_insert", "block_rq_issue", "block_rq_merge", "block_rq_requeue"];
 
 /// The loaded kernel side. Dropping it detaches everything.
 pub struct Kernel {
@@ -55,6 +63,8 @@ pub struct Kernel {
     pub missing: Vec<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
+    /// Whether requests to disks are recorded.
+    follows_block_io: bool,
 }
 
 /// Measured run of one BPF program.
@@ -99,6 +109,8 @@ impl Kernel {
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
+        let has_io_start = u8::from(!older_than(6, 5));
+        let block_requests = if has(Stream::Disk) == 1 { BLOCK_REQUESTS_MAX } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -128,6 +140,8 @@ impl Kernel {
                 // [packets]
                 // [dns]
                 // [disk]
+                .override_global("has_io_start", &has_io_start, true)
+                .map_max_entries("block_requests", block_requests)
                 // [containers]
                 .map_max_entries("unwind_rows", rows_max)
                 .map_max_entries("modules_ring", MODULES_RING_BYTES);
@@ -144,7 +158,13 @@ impl Kernel {
             }
             loaded => loaded?,
         };
-        let mut kernel = Kernel { ebpf, btf, missing: Vec::new(), follows_requests: false };
+        let mut kernel = Kernel {
+            ebpf,
+            btf,
+            missing: Vec::new(),
+            follows_requests: false,
+            follows_block_io: false,
+        };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, launched_pid)?;
         Ok(kernel)
@@ -201,7 +221,9 @@ impl Kernel {
                 Some(name) => streams.iter().any(|stream| stream.name() == name),
                 None => streams_of(tracepoint).iter().any(|stream| streams.contains(stream)),
             };
-            if !wanted || (alone.is_none() && attached.contains(tracepoint)) {
+            let is_replaced =
+                RENAMED.iter().any(|(old, new)| *old == tracepoint && attached.contains(*new));
+            if !wanted || is_replaced || (alone.is_none() && attached.contains(tracepoint)) {
                 continue;
             }
             match self.attach_tracepoint(&format!("tp_btf__{full}"), tracepoint) {
@@ -215,8 +237,8 @@ impl Kernel {
                 Err(error) => return Err(error),
             }
         }
-        self.follows_requests |=
-            RENAMED.iter().any(|(old, new)| attached.contains(*old) || attached.contains(*new));
+        self.follows_requests |= attached.iter().any(|name| name.starts_with("io_uring_submit_"));
+        self.follows_block_io |= attached.contains("block_rq_complete");
         // One hook under two names is missing once, if neither is there.
         let is_told = |missing: &String| {
             let one_of = |(old, new): &(&str, &str)| {
@@ -235,6 +257,10 @@ impl Kernel {
         if tracepoint == "io_uring_submit_sqe" && older_than(6, 0) {
             // Its first argument became the request with 6.0; types alone would not tell.
             let reason = "this kernel's tracepoint does not give the request".to_string();
+            return Err(Error::Program { program: tracepoint.into(), reason });
+        }
+        if name.ends_with(tracepoint) && GAVE_QUEUE.contains(&tracepoint) && older_than(5, 11) {
+            let reason = "this kernel's tracepoint gives the queue first".to_string();
             return Err(Error::Program { program: tracepoint.into(), reason });
         }
         program.load(tracepoint, btf).map_err(refused)?;
@@ -341,6 +367,10 @@ impl Kernel {
         if self.follows_requests {
             self.walk("iter__finish_requests")?;
         }
+        // A map can be walked over by a program since 5.13.
+        if self.follows_block_io && !older_than(5, 13) {
+            self.walk("iter__finish_block_io")?;
+        }
         self.walk("iter__finish").map(|_| ())
     }
 
@@ -443,7 +473,8 @@ const SERVED: &[(&str, &[Stream])] = &[
     // [dns]
 
     // [disk]
-
+    ("block_", &[Stream::Disk]),
+    ("signal_", &[Stream::Signals]),
     // [containers]
 ];
 
@@ -467,7 +498,8 @@ fn is_optional(tracepoint: &str) -> bool {
         // [dns]
 
         // [disk]
-
+        "block_",
+        "signal_",
         // [containers]
     ];
     OPTIONAL.iter().any(|beginning| tracepoint.starts_with(beginning))

@@ -3,7 +3,7 @@
 //! `session` runs a recording from start to end; `kernel` loads the BPF programs and talks to their
 //! maps; `drain` has the threads that empty the rings into spools (`sink`); `modules` looks at the
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
-//! process and by probes (`probes`); `background` encodes, names and drops segments; `launch` starts
+//! process and by probes (`probes`); `gauges` reads the machine once a second; `background` encodes, names and drops segments; `launch` starts
 //! a command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
 
 mod about;
@@ -14,6 +14,7 @@ mod cost;
 pub mod doctor;
 mod drain;
 mod error;
+mod gauges;
 mod host;
 mod kernel;
 mod launch;

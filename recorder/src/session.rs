@@ -22,6 +22,7 @@ use crate::background::Background;
 use crate::collector::{self, InProcess};
 use crate::cost::Meter;
 use crate::drain::Drain;
+use crate::gauges::Gauges;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::{self, Command};
@@ -124,6 +125,8 @@ struct Session<'a> {
     manifest: Manifest,
     host: Host,
     drains: Vec<Drain>,
+    /// Makes the records of the stream that has no ring.
+    gauges: Option<Gauges>,
     /// Records allocations in the processes of the command.
     in_process: Option<InProcess>,
     /// Records allocations in other processes.
@@ -161,11 +164,19 @@ impl<'a> Session<'a> {
         let drains: Vec<Drain> = options
             .sources
             .streams()
+            .filter(|stream| stream.has_ring())
             .map(|stream| {
                 let sink = Arc::new(Sink::create(&folder, stream, segment)?);
                 Drain::start(stream, kernel.take_ring(stream)?, sink)
             })
             .collect::<Result<_, Error>>()?;
+        let gauges = match options.sources.has(Source::System) {
+            true => {
+                let sink = Arc::new(Sink::create(&folder, Stream::System, segment)?);
+                Some(Gauges::new(sink, options))
+            }
+            false => None,
+        };
         let (tell, processes) = channel();
         let modules = match options.sources.has_stream(Stream::Stacks) {
             true => Some(Modules::start(kernel.take_modules_maps()?, tell)?),
@@ -182,6 +193,7 @@ impl<'a> Session<'a> {
             manifest,
             host,
             drains,
+            gauges,
             in_process: None,
             uprobes: None,
             modules,
@@ -201,6 +213,12 @@ impl<'a> Session<'a> {
     fn sink(&self, stream: Stream) -> Arc<Sink> {
         let drain = self.drains.iter().find(|drain| drain.stream == stream);
         drain.expect("the source brings the stream").sink.clone()
+    }
+
+    /// Where all records go.
+    fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        let of_drains = self.drains.iter().map(|drain| &*drain.sink);
+        of_drains.chain(self.gauges.iter().map(|gauges| &*gauges.sink))
     }
 
     /// Takes over what the library in the command's processes records.
@@ -262,6 +280,11 @@ impl<'a> Session<'a> {
         self.kernel.attach_samplers(self.options)?;
         self.began = Instant::now();
         self.segment_began = self.began;
+        if let Some(gauges) = &mut self.gauges {
+            gauges.follow(&pids);
+            gauges.read();
+            gauges.cost();
+        }
         // What loading took is not a cost of the time recorded.
         self.meter = Meter::new(self.drains.len());
         Ok(())
@@ -338,22 +361,21 @@ impl<'a> Session<'a> {
     }
 
     fn is_segment_full(&self) -> bool {
-        let bytes = |drain: &Drain| drain.sink.status.segment_bytes.load(Relaxed);
+        let bytes = |sink: &Sink| sink.status.segment_bytes.load(Relaxed);
         self.segment_began.elapsed() >= self.options.rotation.every
-            || self.drains.iter().map(bytes).sum::<u64>() >= self.options.rotation.bytes
+            || self.sinks().map(bytes).sum::<u64>() >= self.options.rotation.bytes
     }
 
     fn is_disk_full(&self) -> bool {
-        self.drains.iter().any(|drain| drain.sink.status.failed.load(Relaxed))
+        self.sinks().any(|sink| sink.status.failed.load(Relaxed))
     }
 
     fn stored(&self) -> u64 {
-        self.drains.iter().map(|drain| drain.sink.status.stored.load(Relaxed)).sum()
+        self.sinks().map(|sink| sink.status.stored.load(Relaxed)).sum()
     }
 
     fn progress(&self, is_encoding: bool) -> Progress {
-        let bytes: u64 =
-            self.drains.iter().map(|drain| drain.sink.status.segment_bytes.load(Relaxed)).sum();
+        let bytes: u64 = self.sinks().map(|sink| sink.status.segment_bytes.load(Relaxed)).sum();
         Progress {
             elapsed: self.began.elapsed(),
             stored: self.stored(),
@@ -368,6 +390,9 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             self.kernel.note_memory()?;
         }
+        if let Some(gauges) = &mut self.gauges {
+            gauges.read();
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
@@ -377,7 +402,10 @@ impl<'a> Session<'a> {
 
     fn costs(&mut self) -> Vec<Meta> {
         let in_process = self.in_process.as_ref().map(|thread| thread.cpu_ns.load(Relaxed));
-        self.meter.note(self.kernel, &self.drains, in_process, &self.background.status)
+        let mut costs =
+            self.meter.note(self.kernel, &self.drains, in_process, &self.background.status);
+        costs.extend(self.gauges.as_mut().map(Gauges::cost));
+        costs
     }
 
     fn counters(&mut self) -> Result<Meta, Error> {
@@ -386,9 +414,11 @@ impl<'a> Session<'a> {
         if let Some(in_process) = &self.in_process {
             in_process.add_to(&mut kinds);
         }
-        for drain in &self.drains {
-            let discarded =
-                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
+        if let Some(gauges) = &self.gauges {
+            gauges.add_to(&mut kinds);
+        }
+        for sink in self.sinks() {
+            let discarded = sink.status.discarded.lock().expect("no thread panics with the lock");
             for (kind, count) in
                 discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0)
             {
@@ -416,9 +446,14 @@ impl<'a> Session<'a> {
         if let Some(in_process) = &self.in_process {
             in_process.begin(segment);
         }
-        let known: Vec<Meta> =
-            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
+        let running = self.kernel.snapshot()?;
+        let known: Vec<Meta> = running.iter().copied().filter_map(host::process).collect();
         meta.write(&known)?;
+        if let Some(gauges) = &mut self.gauges {
+            let pids: Vec<u32> = running.into_iter().map(host::pid_of).collect();
+            gauges.follow(&pids);
+            gauges.sink.switch(segment, false)?;
+        }
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         context.iter().try_for_each(|drain| drain.end_overlap())?;
         let mut modules = Vec::new();
@@ -456,6 +491,10 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             results.push(self.kernel.note_memory());
         }
+        if let Some(gauges) = &mut self.gauges {
+            gauges.read();
+            self.notes.extend(gauges.notes());
+        }
         self.kernel.detach();
         if let Some(uprobes) = &mut self.uprobes {
             self.notes.extend(uprobes.finish());
@@ -470,6 +509,7 @@ impl<'a> Session<'a> {
             results.push(drain.finish());
             results.push(drain.sink.finish());
         }
+        results.extend(self.gauges.iter().map(|gauges| gauges.sink.finish()));
         let disk_full = self.is_disk_full();
         results.push(self.folder.release().map_err(Error::from));
         let counters = self.counters()?;
@@ -488,6 +528,11 @@ impl<'a> Session<'a> {
         });
         results.push(self.meta.write(&records).map_err(Error::from));
         let stored = self.stored();
+        let discarded = |sink: &Sink| {
+            let discarded = sink.status.discarded.lock().expect("no thread panics with the lock");
+            discarded.1.as_ref().map(|error| error.to_string())
+        };
+        let refusals: Vec<String> = self.sinks().filter_map(discarded).collect();
         results.push(self.meta.finish().map_err(Error::from));
         progress(&Progress { is_encoding: true, elapsed, ..Progress::default() });
         if !disk_full {
@@ -512,11 +557,7 @@ impl<'a> Session<'a> {
         ));
         self.notes
             .extend(self.kernel.missing.iter().map(|missing| format!("not recorded: {missing}")));
-        for drain in &self.drains {
-            let discarded =
-                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
-            self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
-        }
+        self.notes.extend(refusals);
         Ok(Summary {
             elapsed,
             emitted,
