@@ -175,52 +175,52 @@ int BPF_PROG(tp_btf__block_io_start, struct request___block *rq)
 	return request_make(rq, false);
 }
 
-/* Before 6.5; not attached where the one above is. */
+/* Before 6.5; not attached where the one above is. Before 5.11, but for later releases of 5.10, the queue
+ * comes before the request: the variant is taken where there is no second argument. */
 SEC("tp_btf/block_rq_insert")
-int BPF_PROG(tp_btf__block_rq_insert, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_insert, void *queue, struct request___block *rq)
 {
 	return request_insert(rq);
 }
 
-/* Before 5.11 the queue comes first; types would not tell, so the recorder knows. */
 SEC("tp_btf/block_rq_insert")
-int BPF_PROG(tp_btf__block_rq_insert__v511, void *queue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_insert__v511, struct request___block *rq)
 {
 	return request_insert(rq);
 }
 
 SEC("tp_btf/block_rq_issue")
-int BPF_PROG(tp_btf__block_rq_issue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_issue, void *queue, struct request___block *rq)
 {
 	return request_issue(rq);
 }
 
 SEC("tp_btf/block_rq_issue")
-int BPF_PROG(tp_btf__block_rq_issue__v511, void *queue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_issue__v511, struct request___block *rq)
 {
 	return request_issue(rq);
 }
 
 SEC("tp_btf/block_rq_requeue")
-int BPF_PROG(tp_btf__block_rq_requeue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_requeue, void *queue, struct request___block *rq)
 {
 	return request_requeue(rq);
 }
 
 SEC("tp_btf/block_rq_requeue")
-int BPF_PROG(tp_btf__block_rq_requeue__v511, void *queue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_requeue__v511, struct request___block *rq)
 {
 	return request_requeue(rq);
 }
 
 SEC("tp_btf/block_rq_merge")
-int BPF_PROG(tp_btf__block_rq_merge, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_merge, void *queue, struct request___block *rq)
 {
 	return request_merge(rq);
 }
 
 SEC("tp_btf/block_rq_merge")
-int BPF_PROG(tp_btf__block_rq_merge__v511, void *queue, struct request___block *rq)
+int BPF_PROG(tp_btf__block_rq_merge__v511, struct request___block *rq)
 {
 	return request_merge(rq);
 }

@@ -14,6 +14,7 @@
 #define SI_MESGQ (-3)
 #define SI_TKILL (-6)
 #define SIGNAL_CHILD 17
+#define CODE_UNKNOWN 0x7fffffff
 
 #define HANDLER_DEFAULT 0ul
 #define HANDLER_IGNORE 1ul
@@ -83,7 +84,8 @@ int BPF_PROG(tp_btf__signal_deliver, int signal, struct kernel_siginfo *info, st
 		return 0;
 	identify(task, thread);
 	struct ebrec_signal_received record = {};
-	__s32 code = signal_code(info);
+	/* A deadly signal ends all threads of a process by a SIGKILL that nobody sent. */
+	__s32 code = (unsigned long)info == SIGNAL_NO_INFO ? CODE_UNKNOWN : signal_code(info);
 	record.signal = (__u64)(__u32)code << 32 | (__u32)signal;
 	record.sender_pid = ~0u;
 	if ((unsigned long)info > SIGNAL_OF_KERNEL && is_of_thread(signal, code))

@@ -51,10 +51,6 @@ const BLOCK_REQUESTS_MAX: u32 = 8192;
 const RENAMED: [(&str, &str); 2] =
     [("io_uring_submit_sqe", "io_uring_submit_req"), ("block_rq_insert", "block_io_start")];
 
-/// Tracepoints that gave the queue before the request until 5.11; types alone would not tell.
-const GAVE_QUEUE: [&str; 4] =
-    ["block_rq_insert", "block_rq_issue", "block_rq_merge", "block_rq_requeue"];
-
 /// The loaded kernel side. Dropping it detaches everything.
 pub struct Kernel {
     ebpf: Ebpf,
@@ -257,10 +253,6 @@ impl Kernel {
         if tracepoint == "io_uring_submit_sqe" && older_than(6, 0) {
             // Its first argument became the request with 6.0; types alone would not tell.
             let reason = "this kernel's tracepoint does not give the request".to_string();
-            return Err(Error::Program { program: tracepoint.into(), reason });
-        }
-        if name.ends_with(tracepoint) && GAVE_QUEUE.contains(&tracepoint) && older_than(5, 11) {
-            let reason = "this kernel's tracepoint gives the queue first".to_string();
             return Err(Error::Program { program: tracepoint.into(), reason });
         }
         program.load(tracepoint, btf).map_err(refused)?;

@@ -118,7 +118,7 @@ wire_types! {
     Times(u32) = "__u32";
     /// The name of a disk, NUL-padded.
     DiskName([u8; 32]) = "char[32]";
-    /// A signal's number in the low 32 bits, its `si_code` above.
+    /// A signal's number in the low 32 bits, its `si_code` above; the greatest number is none.
     SignalCode(u64) = "__u64";
     /// What became of a signal that was sent: a `TRACE_SIGNAL_` of the kernel.
     SignalResult(u32) = "__u32";

@@ -403,7 +403,8 @@ fn word<'a>(
         }
         SignalCode => {
             let value = record.u64_at(offset)?;
-            Some(signals::code(value as u32, (value >> 32) as i32, buffer))
+            let code = Some((value >> 32) as i32).filter(|code| *code != i32::MAX)?;
+            Some(signals::code(value as u32, code, buffer))
         }
         SignalResult => signals::result(word()?),
         SignalReach => word().map(|reach| if reach == 0 { "thread" } else { "process" }),
