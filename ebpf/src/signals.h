@@ -13,6 +13,7 @@
 #define SI_QUEUE (-1)
 #define SI_MESGQ (-3)
 #define SI_TKILL (-6)
+#define SIGNAL_KILL 9
 #define SIGNAL_CHILD 17
 #define CODE_UNKNOWN 0x7fffffff
 
@@ -84,12 +85,14 @@ int BPF_PROG(tp_btf__signal_deliver, int signal, struct kernel_siginfo *info, st
 		return 0;
 	identify(task, thread);
 	struct ebrec_signal_received record = {};
-	/* A deadly signal ends all threads of a process by a SIGKILL that nobody sent. */
-	__s32 code = (unsigned long)info == SIGNAL_NO_INFO ? CODE_UNKNOWN : signal_code(info);
-	record.signal = (__u64)(__u32)code << 32 | (__u32)signal;
-	record.sender_pid = ~0u;
+	__s32 code = signal_code(info);
+	record.sender_pid = 0;
 	if ((unsigned long)info > SIGNAL_OF_KERNEL && is_of_thread(signal, code))
 		record.sender_pid = BPF_CORE_READ(info, _sifields._kill._pid);
+	/* A deadly signal ends all threads of a process by a SIGKILL that nobody sent. */
+	if (signal == SIGNAL_KILL && code == SI_USER && !record.sender_pid)
+		code = CODE_UNKNOWN;
+	record.signal = (__u64)(__u32)code << 32 | (__u32)signal;
 	unsigned long handler = (unsigned long)BPF_CORE_READ(action, sa.sa_handler);
 	record.action = handler == HANDLER_DEFAULT ? 0 : handler == HANDLER_IGNORE ? 1 : 2;
 	header(&record.header, EBREC_SIGNAL_RECEIVED, bpf_ktime_get_ns(), FIELD(task, tgid), FIELD(task, pid),
