@@ -247,6 +247,9 @@ struct bpf_iter__task {
 /* [dns] */
 
 /* [disk] */
+struct task_struct___flags {
+	unsigned int flags; /* bit PF_IO_WORKER: a thread of io_uring in a process */
+};
 struct gendisk {
 	int major, first_minor;
 	char disk_name[32];

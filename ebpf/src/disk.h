@@ -67,11 +67,25 @@ static __always_inline void request_measure(struct block_request *request, struc
 		request->cmd_flags = (request->cmd_flags & ~REQUEST_OP_MASK) | REQUEST_OP_FLUSH;
 }
 
+/* As in the kernel since 5.12. */
+#define PF_IO_WORKER 0x10u
+
+/* Whose requests the running thread makes: the workers of io_uring are not followed as threads, and stand
+ * for the first thread of their process. */
+static __always_inline struct task_struct *maker(void)
+{
+	struct task_struct *task = current_task();
+	struct task_struct___flags *worker = (void *)task;
+	if (thread_of(task) || !(BPF_CORE_READ(worker, flags) & PF_IO_WORKER))
+		return task;
+	return FIELD(task, group_leader);
+}
+
 /* A request of the running thread. */
 static __always_inline int request_make(struct request___block *rq, bool keep_foreign)
 {
-	struct task_struct *task = current_task();
-	struct thread *thread = thread_of(task);
+	struct task_struct *task = maker();
+	struct thread *thread = task ? thread_of(task) : 0;
 	bool is_ours = thread && in_scope(thread);
 	if (!is_ours && !keep_foreign)
 		return 0;
@@ -82,9 +96,8 @@ static __always_inline int request_make(struct request___block *rq, bool keep_fo
 	request.is_foreign = !is_ours;
 	if (is_ours) {
 		identify(task, thread);
-		__u64 pid_tgid = bpf_get_current_pid_tgid();
-		request.pid = pid_tgid >> 32;
-		request.tid = (__u32)pid_tgid;
+		request.pid = FIELD(task, tgid);
+		request.tid = FIELD(task, pid);
 		/* Kernels that do not tell when it was made may at least have noted it. */
 		if (!has_io_start && request.start_time_ns && request.start_time_ns < request.made_ns)
 			request.made_ns = request.start_time_ns;
