@@ -20,7 +20,7 @@ trap 'rm -rf "$work"; rmdir "$group"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory}; do
+for name in ${DATASETS:-script server threads memory vitals}; do
 	cp "$datasets/$name"/run.* "$work/"
 	sources=syscalls,sched
 	case $name in
@@ -29,6 +29,7 @@ for name in ${DATASETS:-script server threads memory}; do
 		c++ -O2 -fomit-frame-pointer -pthread -o "$work/allocations" tests/programs/allocations.cpp
 		command=(/bin/sh run.sh) code=0 sources=allocations,faults,cpu,offcpu,syscalls
 		;;
+	vitals) command=(/bin/sh run.sh) code=17 sources=disk,signals,system ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
 	rm -rf "${datasets:?}/$name/trace" "$work/trace"

@@ -24,6 +24,9 @@ const FLAGS: [&str; 14] = [
     "nowait",
 ];
 
+/// The three ways of not trying again, which nearly always come together.
+const FAILFAST: u32 = 7 << OPERATION_BITS;
+
 /// Error numbers of `blk_status_t` from 0 on, as the kernel's table `blk_errors` has them; those above
 /// differ between kernels.
 const ERRORS: [i64; 14] = [
@@ -64,13 +67,15 @@ pub(crate) fn operation(flags: u32, buffer: &mut String) -> &str {
 /// The flags, joined by `|`; `None` when there are none.
 pub(crate) fn flags(flags: u32, buffer: &mut String) -> Option<&str> {
     buffer.clear();
-    for (bit, name) in (OPERATION_BITS..).zip(FLAGS) {
-        if flags & (1 << bit) != 0 {
-            if !buffer.is_empty() {
-                buffer.push('|');
-            }
-            buffer.push_str(name);
+    let is_failfast = flags & FAILFAST == FAILFAST;
+    let single = if is_failfast { flags & !FAILFAST } else { flags };
+    let names = (OPERATION_BITS..).zip(FLAGS).filter(|(bit, _)| single & (1 << bit) != 0);
+    let failfast = is_failfast.then_some("failfast");
+    for name in failfast.into_iter().chain(names.map(|(_, name)| name)) {
+        if !buffer.is_empty() {
+            buffer.push('|');
         }
+        buffer.push_str(name);
     }
     Some(&**buffer).filter(|text| !text.is_empty())
 }
@@ -91,6 +96,8 @@ mod tests {
         assert_eq!(operation(0x0800, &mut buffer), "read");
         assert_eq!(operation(0x10, &mut buffer), "op_16");
         assert_eq!(flags(1 | 1 << 11 | 1 << 17 | 1 << 31, &mut buffer), Some("sync|fua"));
+        assert_eq!(flags(7 << 8 | 1 << 19, &mut buffer), Some("failfast|rahead"));
+        assert_eq!(flags(1 << 8, &mut buffer), Some("failfast_dev"));
         assert_eq!(flags(1, &mut buffer), None);
     }
 
