@@ -73,6 +73,7 @@ enum ebrec_kind {
 	EBREC_PAGE_FAULT = 43,
 	EBREC_MEMORY_USAGE = 44,
 	EBREC_OOM_KILL = 45,
+	EBREC_TASK_USAGE = 59,
 	EBREC_BLOCK_IO = 55,
 	EBREC_SIGNAL_SENT = 56,
 	EBREC_SIGNAL_RECEIVED = 57,
@@ -313,6 +314,18 @@ struct ebrec_oom_kill {
 	__u32 by_pid; /* Process of that thread. */
 };
 _Static_assert(sizeof(struct ebrec_oom_kill) == 48, "oom_kill");
+
+/* What the scheduler gave a thread since the row before: once a second if it ran, and at its end. */
+struct ebrec_task_usage {
+	struct ebrec_header header;
+	__u64 cpu_ns; /* Time on a CPU. */
+	__u64 user_ns; /* Part of it in the program, as the kernel found it at its ticks. */
+	__u64 system_ns; /* Part of it in the kernel, as the kernel found it at its ticks. */
+	__u64 wait_ns; /* Time it was ready to run and waited for a CPU; NULL where the kernel does not count it. */
+	__u32 voluntary_switches; /* Times it left the CPU because it waited for something. */
+	__u32 involuntary_switches; /* Times it had to leave the CPU for another. */
+};
+_Static_assert(sizeof(struct ebrec_task_usage) == 64, "task_usage");
 
 /* A request to a block device, from its making to its completion. */
 struct ebrec_block_io {

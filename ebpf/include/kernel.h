@@ -247,6 +247,18 @@ struct bpf_iter__task {
 /* [dns] */
 
 /* [disk] */
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+struct sched_info {
+	unsigned long long run_delay; /* with CONFIG_SCHED_INFO */
+};
+struct task_struct___usage {
+	struct sched_entity se;
+	struct sched_info sched_info;
+	__u64 utime, stime;
+	unsigned long nvcsw, nivcsw;
+};
 struct task_struct___flags {
 	unsigned int flags; /* bit PF_IO_WORKER: a thread of io_uring in a process */
 };

@@ -20,6 +20,7 @@
 #include "stacks.h"
 #include "cpu.h"
 #include "memory.h"
+#include "usage.h"
 #include "processes.h"
 #include "syscalls.h"
 #include "io_uring.h"

@@ -146,6 +146,17 @@ FROM mappings
 UNION ALL
 SELECT
     ts,
+    'task_usage' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'since last told: ran ', coalesce(human_duration(cpu_ns), '?'),
+        CASE WHEN wait_ns > 0 THEN concat(', waited for a CPU ', human_duration(wait_ns)) ELSE '' END,
+        ', left the CPU ', voluntary_switches, ' times by itself and ', involuntary_switches, ' times for others'
+    ) AS text
+FROM task_usage
+UNION ALL
+SELECT
+    ts,
     'block_io' AS kind,
     duration_ns, host, pid, tid, upid, comm, cgroup_id,
     concat(

@@ -105,6 +105,7 @@ impl Kernel {
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
+        let has_cpu = has(Stream::Cpu);
         let has_io_start = u8::from(!older_than(6, 5));
         let block_requests = if has(Stream::Disk) == 1 { BLOCK_REQUESTS_MAX } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
@@ -136,6 +137,7 @@ impl Kernel {
                 // [packets]
                 // [dns]
                 // [disk]
+                .override_global("has_cpu", &has_cpu, true)
                 .override_global("has_io_start", &has_io_start, true)
                 .map_max_entries("block_requests", block_requests)
                 // [containers]
@@ -329,6 +331,11 @@ impl Kernel {
     /// Emits how much memory each process in scope has.
     pub fn note_memory(&mut self) -> Result<(), Error> {
         self.walk("iter__memory").map(|_| ())
+    }
+
+    /// Emits what the scheduler gave each thread in scope since the last time.
+    pub fn note_usage(&mut self) -> Result<(), Error> {
+        self.walk("iter__usage").map(|_| ())
     }
 
     /// Detaches all programs but the walks; maps stay usable.

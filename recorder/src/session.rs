@@ -390,6 +390,9 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             self.kernel.note_memory()?;
         }
+        if self.options.sources.has(Source::Cpu) {
+            self.kernel.note_usage()?;
+        }
         if let Some(gauges) = &mut self.gauges {
             gauges.read();
         }
@@ -490,6 +493,9 @@ impl<'a> Session<'a> {
         let mut results = Vec::new();
         if self.options.sources.has(Source::Faults) {
             results.push(self.kernel.note_memory());
+        }
+        if self.options.sources.has(Source::Cpu) {
+            results.push(self.kernel.note_usage());
         }
         if let Some(gauges) = &mut self.gauges {
             gauges.read();

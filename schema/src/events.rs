@@ -624,6 +624,22 @@ events! {
     // [dns]
 
     // [disk]
+    /// What the scheduler gave a thread since the row before: once a second if it ran, and at its end.
+    task_usage / TaskUsage = 59 in Cpu => "task_usage" {
+        /// Time on a CPU.
+        cpu_ns: DurationNs,
+        /// Part of it in the program, as the kernel found it at its ticks.
+        user_ns: DurationNs,
+        /// Part of it in the kernel, as the kernel found it at its ticks.
+        system_ns: DurationNs,
+        /// Time it was ready to run and waited for a CPU; NULL where the kernel does not count it.
+        wait_ns: DurationNs,
+        /// Times it left the CPU because it waited for something.
+        voluntary_switches: Times,
+        /// Times it had to leave the CPU for another.
+        involuntary_switches: Times,
+    } tail []
+
     /// A request to a block device, from its making to its completion.
     block_io / BlockIo = 55 in Disk => "block_io" {
         /// From its making to its completion; NULL when it has not completed.

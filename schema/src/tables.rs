@@ -258,6 +258,11 @@ pub const TABLES: &[Table] = &[
     // [dns]
 
     // [disk]
+    events(
+        "task_usage",
+        Stream::Cpu,
+        "second and thread that ran in it, and end of a thread: what the scheduler gave it",
+    ),
     events("block_io", Stream::Disk, "request to a block device"),
     events("signals", Stream::Signals, "signal sent or received"),
     Table {

@@ -117,3 +117,36 @@ fn bytes_of_an_interface_are_those_that_were_sent() {
                  FROM interface_usage WHERE interface = 'lo'";
     assert!((lab.value(rates) - lab.value(grown)).abs() <= 1);
 }
+
+#[test]
+fn what_the_scheduler_gave_is_what_schedstat_says() {
+    let Some(lab) = Lab::open() else { return };
+    // The numbers of the shell itself, after some children that are too short to be met by a look
+    // once a second.
+    let script = "i=0; while [ $i -lt 800000 ]; do i=$((i + 1)); done\n\
+                  i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i + 1)); done\n\
+                  sleep 0.2; cat /proc/$$/schedstat; grep ctxt /proc/$$/status";
+    let run = lab.ebrec(&["record", "-s", "cpu", "--rotate", "1s", "--", "sh", "-c", script]);
+    let numbers: Vec<i64> =
+        run.ok().split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // Time on the CPU, time of waiting, slices; voluntary switches, others.
+    let [cpu_ns, wait_ns, _, voluntary, involuntary] = numbers[..] else { panic!("{numbers:?}") };
+    lab.assert_complete();
+    let sum = |column: &str, comm: &str| {
+        lab.value(&format!(
+            "SELECT CAST(sum({column}) AS BIGINT) FROM process_usage WHERE comm = '{comm}'"
+        ))
+    };
+    // It ran for a moment before it was the command, and runs on for one after it has been asked.
+    let near = |found: i64, said: i64, slack: i64| {
+        assert!((found - said).abs() <= slack, "{found}, not {said}");
+    };
+    near(sum("cpu_ns", "sh"), cpu_ns, 50_000_000);
+    near(sum("wait_ns", "sh"), wait_ns, 500_000_000);
+    near(sum("voluntary_switches", "sh"), voluntary, 20);
+    near(sum("involuntary_switches", "sh"), involuntary, 50);
+    // Each child is there with its last switch, which comes after its end.
+    let children = "SELECT count(*), min(voluntary_switches) > 0, min(cpu_ns) > 50000 FROM process_usage \
+                    WHERE comm = 'true' AND ts < (SELECT max(ts) FROM task_usage)";
+    assert!(lab.rows(children)[0].starts_with("50,true,true"), "{:?}", lab.rows(children));
+}
