@@ -173,7 +173,7 @@ FROM block_io
 UNION ALL
 SELECT
     ts,
-    concat('signal_', event) AS kind,
+    CASE WHEN event = 'sent' THEN 'signal_sent' ELSE 'signal_received' END AS kind,
     CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
     CASE event
         WHEN 'sent' THEN concat(

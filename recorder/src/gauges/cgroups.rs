@@ -50,9 +50,10 @@ impl Mounts {
         let mut found = Mounts { unified: None, older: [const { None }; CONTROLLERS.len()] };
         let mounts = procfs::process::Process::myself().and_then(|process| process.mountinfo());
         for mount in mounts.into_iter().flatten() {
-            if mount.fs_type == "cgroup2" {
+            let version = mount.fs_type.strip_prefix("cgroup");
+            if version == Some("2") {
                 found.unified.get_or_insert(mount.mount_point);
-            } else if mount.fs_type == "cgroup" {
+            } else if version == Some("") {
                 for (place, controller) in found.older.iter_mut().zip(CONTROLLERS) {
                     if mount.super_options.contains_key(controller) {
                         place.get_or_insert(mount.mount_point.clone());
