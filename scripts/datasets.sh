@@ -20,7 +20,7 @@ trap 'rm -rf "$work"; rmdir "$group"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns}; do
+for name in ${DATASETS:-script server threads memory dns vitals}; do
 	cp "$datasets/$name"/run.* "$work/"
 	sources=syscalls,sched
 	more=()
@@ -31,6 +31,7 @@ for name in ${DATASETS:-script server threads memory dns}; do
 		command=(/bin/sh run.sh) code=0 sources=allocations,faults,cpu,offcpu,syscalls
 		;;
 	dns) command=(/bin/sh run.sh) code=0 sources=dns,syscalls more=(--syscalls execve) ;;
+	vitals) command=(/bin/sh run.sh) code=17 sources=disk,signals,system ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
 	rm -rf "${datasets:?}/$name/trace" "$work/trace"

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 5] = ["script", "server", "threads", "memory", "dns"];
+const NAMES: [&str; 6] = ["script", "server", "threads", "memory", "dns", "vitals"];
 
 fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
@@ -38,7 +38,7 @@ fn check(name: &str, queries: &[(&str, &[&str])]) {
     for encoded in [false, true] {
         if encoded {
             ebrec(folder.path(), &["encode"]).ok();
-            assert!(folder.path().join("trace/syscalls/000001.parquet").exists());
+            assert!(folder.path().join("trace/processes/000001.parquet").exists());
         }
         for (sql, expected) in queries {
             let out = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
@@ -120,6 +120,60 @@ fn the_script_has_its_process_tree() {
             ),
             ("SELECT count(*) FROM syscalls WHERE syscall = 'exit_group' AND ret IS NULL", &["26"]),
             ("SELECT DISTINCT cwd FROM processes", &["/tmp/datasets"]),
+        ],
+    );
+}
+
+#[test]
+fn vitals_have_the_requests_signals_and_work_of_the_script() {
+    check(
+        "vitals",
+        &[
+            (
+                "SELECT operation, flags, count(*), sum(bytes), count(DISTINCT sector), count(error) \
+                 FROM block_io WHERE comm = 'dd' AND flags NOT LIKE '%rahead%' \
+                 GROUP BY 1, 2 ORDER BY 1",
+                &["read,sync|idle,101,413696,101,0", "write,sync|idle,101,413696,101,0"],
+            ),
+            (
+                "SELECT count(*) FROM block_io WHERE duration_ns <> queue_ns + service_ns \
+                 OR disk <> 'vda' OR device <> '254:0'",
+                &["0"],
+            ),
+            (
+                "SELECT event, signal, code, target_comm, action, count(*) FROM signals \
+                 WHERE comm = 'sh' AND signal IN ('SIGUSR1', 'SIGTERM') AND coalesce(result, '') <> 'ignored' \
+                 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2",
+                &[
+                    "received,SIGUSR1,SI_USER,,handler,17",
+                    "sent,SIGTERM,SI_USER,sleep,,3",
+                    "sent,SIGUSR1,SI_USER,sh,,17",
+                ],
+            ),
+            (
+                "SELECT signal, code, count(*) FROM signals WHERE event = 'sent' AND comm = 'timeout' \
+                 AND signal = 'SIGALRM' GROUP BY 1, 2",
+                &["SIGALRM,SI_TIMER,1"],
+            ),
+            ("SELECT exit_code FROM processes WHERE argv = '/bin/sh run.sh'", &["17"]),
+            // Four readings, the first of which has nothing before it.
+            (
+                "SELECT count(DISTINCT ts), count(DISTINCT ts) FILTER (WHERE change IS NOT NULL) FROM system",
+                &["4,3"],
+            ),
+            (
+                "SELECT sum(user_percent) > 90, count(*) FROM cpu_usage GROUP BY ts ORDER BY ts LIMIT 1",
+                &["true,2"],
+            ),
+            (
+                "SELECT sum(written_bytes_per_second * interval_ns / 1e9) > 413000 FROM disk_usage WHERE disk = 'vda'",
+                &["true"],
+            ),
+            (
+                "SELECT sum(change) BETWEEN 1.5e9 AND 2.9e9 FROM system \
+                 WHERE component = 'cgroup' AND instance = '/datasets' AND metric = 'cpu_ns'",
+                &["true"],
+            ),
         ],
     );
 }
@@ -272,7 +326,7 @@ fn encoding_twice_gives_the_same_bytes() {
         ebrec(folder.path(), &["encode", "-o", "one"]).ok();
         ebrec(folder.path(), &["encode", "--keep-spool"]).ok();
         let one = parquet(&folder.path().join("one"));
-        assert!(one.contains_key("syscalls/000001.parquet"), "{name}");
+        assert!(one.contains_key("processes/000001.parquet"), "{name}");
         assert!(one == parquet(&folder.path().join("trace")), "{name}: into the trace");
         ebrec(folder.path(), &["encode", "--again"]).ok();
         assert!(one == parquet(&folder.path().join("trace")), "{name}: again");

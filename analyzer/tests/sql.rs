@@ -135,9 +135,7 @@ fn views_document_the_columns_they_have() {
 #[test]
 fn every_event_table_is_in_the_view_of_events() {
     let events = analyzer::views().into_iter().find(|view| view.name == "events").unwrap();
-    let event_tables = schema::tables::TABLES
-        .iter()
-        .filter(|table| matches!(table.source, schema::Source::Stream(_)));
+    let event_tables = schema::tables::TABLES.iter().filter(|table| table.is_of_threads());
     for table in event_tables {
         assert!(
             events.sql.contains(&format!("FROM {}\n", table.name)),

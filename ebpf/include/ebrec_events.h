@@ -33,6 +33,7 @@ enum ebrec_tail {
 	EBREC_TAIL_REMOTE_NAME = 14,
 	EBREC_TAIL_CAPTURED = 11,
 	EBREC_TAIL_MESSAGE = 12,
+	EBREC_TAIL_INSTANCE = 24,
 };
 
 enum ebrec_operation {
@@ -151,6 +152,11 @@ enum ebrec_kind {
 	EBREC_FLOW = 52,
 	EBREC_PACKET = 53,
 	EBREC_DNS = 54,
+	EBREC_TASK_USAGE = 59,
+	EBREC_BLOCK_IO = 55,
+	EBREC_SIGNAL_SENT = 56,
+	EBREC_SIGNAL_RECEIVED = 57,
+	EBREC_GAUGE = 58,
 };
 
 /* A thread that is in scope: found when recording or a segment began, or seen for the first time. */
@@ -506,3 +512,68 @@ struct ebrec_dns {
 	__u8 server_address[16]; /* Address of the server. */
 };
 _Static_assert(sizeof(struct ebrec_dns) == 88, "dns");
+
+/* What the scheduler gave a thread since the row before: once a second if it ran, and at its end. */
+struct ebrec_task_usage {
+	struct ebrec_header header;
+	__u64 cpu_ns; /* Time on a CPU. */
+	__u64 user_ns; /* Part of it in the program, as the kernel found it at its ticks. */
+	__u64 system_ns; /* Part of it in the kernel, as the kernel found it at its ticks. */
+	__u64 wait_ns; /* Time it was ready to run and waited for a CPU; NULL where the kernel does not count it. */
+	__u32 voluntary_switches; /* Times it left the CPU because it waited for something. */
+	__u32 involuntary_switches; /* Times it had to leave the CPU for another. */
+};
+_Static_assert(sizeof(struct ebrec_task_usage) == 64, "task_usage");
+
+/* A request to a block device, from its making to its completion. */
+struct ebrec_block_io {
+	struct ebrec_header header;
+	__u64 duration_ns; /* From its making to its completion; NULL when it has not completed. */
+	__u64 queue_ns; /* From its making to its issue to the driver; NULL when it was not issued. */
+	__u64 service_ns; /* From its issue to the driver, the last one if there were several, to its completion. */
+	__u64 sector; /* Where it begins on the disk, in units of 512 bytes; NULL for a flush. */
+	__u64 bytes; /* Bytes that it reads, writes or discards. */
+	__u64 merged_bytes; /* Part of `bytes` that was merged into it after it was made, by whatever process. */
+	__u32 request_flags; /* What is to be done: `read`, `write`, `flush`, `discard`, `write_zeroes`, ... */
+	__u32 error; /* Name of the error it ended with, such as `EIO`; NULL on success. */
+	__u32 device; /* Major and minor number of the disk. */
+	__u32 requeues; /* How many times the driver gave it back to be issued again. */
+	char disk[32]; /* Name of the disk, such as `vda`. */
+};
+_Static_assert(sizeof(struct ebrec_block_io) == 120, "block_io");
+
+/* A signal was sent. Of one that the kernel sends on its own, the thread is the target. */
+struct ebrec_signal_sent {
+	struct ebrec_header header;
+	__u64 signal; /* Name of the signal, such as `SIGTERM`. */
+	__u64 target_upid; /* Process it was sent to, for good. */
+	__u32 target_pid; /* Process it was sent to. */
+	__u32 target_tid; /* Thread it was sent to; of a signal to a process, one of its threads. */
+	char target_comm[16]; /* Name of that thread. */
+	char sender_comm[16]; /* Name of the thread that sent it, also where that is out of scope; NULL for the kernel. */
+	__u32 sender_pid; /* Process that sent it; NULL for the kernel. Of `signal_received`, as the target sees its id. */
+	__u32 result; /* What became of it: `delivered`, `ignored`, `already_pending`, `overflow_fail`, `lose_info`. */
+	__u32 reach; /* Whether it was for the whole `process` or for the one `thread`. */
+	__u32 reserved; /* Fills a gap. */
+};
+_Static_assert(sizeof(struct ebrec_signal_sent) == 96, "signal_sent");
+
+/* A thread took a signal that was sent to it or to its process. */
+struct ebrec_signal_received {
+	struct ebrec_header header;
+	__u64 signal; /* Name of the signal. */
+	__u32 sender_pid; /* Process that sent it, as this thread sees its id; NULL for the kernel. */
+	__u32 action; /* What the thread does: `default`, `ignore`, or a `handler` of the program's. */
+};
+_Static_assert(sizeof(struct ebrec_signal_received) == 40, "signal_received");
+
+/* A reading of something that the kernel counts or measures. */
+struct ebrec_gauge {
+	struct ebrec_header header;
+	__u32 gauge; /* What it is about: `cpu`, `memory`, `disk`, `cgroup`, ... */
+	__u32 reserved; /* Fills a gap. */
+	__u64 interval_ns; /* Time since the reading before; NULL for the first. */
+	__u64 value; /* What was read. */
+	__u64 change; /* How much more it is than at the reading before; NULL for the first, and for what is no sum. */
+};
+_Static_assert(sizeof(struct ebrec_gauge) == 56, "gauge");

@@ -377,6 +377,56 @@ struct sk_buff___dns {
 };
 
 /* [disk] */
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+struct sched_info {
+	unsigned long long run_delay; /* with CONFIG_SCHED_INFO */
+};
+struct task_struct___usage {
+	struct sched_entity se;
+	struct sched_info sched_info;
+	__u64 utime, stime;
+	unsigned long nvcsw, nivcsw;
+};
+struct task_struct___flags {
+	unsigned int flags; /* bit PF_IO_WORKER: a thread of io_uring in a process */
+};
+struct gendisk {
+	int major, first_minor;
+	char disk_name[32];
+};
+struct request_queue {
+	struct gendisk *disk;
+};
+struct request___block { /* the name is taken by our requests of io_uring */
+	struct request_queue *q;
+	unsigned int cmd_flags, rq_flags;
+	unsigned int __data_len;
+	__u64 __sector;
+	__u64 start_time_ns;
+};
+struct request___v517 { /* f3fa33acca9f: only the queue has the disk, since 5.15 */
+	struct gendisk *rq_disk;
+};
+enum rqf_flags { /* 5f89154e8e9e: flags became an enum, and another bit */
+	__RQF_FLUSH_SEQ = 1,
+};
+union __sifields {
+	struct {
+		int _pid;
+	} _kill;
+};
+struct kernel_siginfo {
+	int si_signo, si_code;
+	union __sifields _sifields;
+};
+struct sigaction {
+	void *sa_handler;
+};
+struct k_sigaction {
+	struct sigaction sa;
+};
 
 /* [containers] */
 

@@ -22,6 +22,7 @@
 #include "stacks.h"
 #include "cpu.h"
 #include "memory.h"
+#include "usage.h"
 #include "processes.h"
 #include "syscalls.h"
 #include "io_uring.h"
@@ -45,6 +46,8 @@
 #include "dns.h"
 
 /* [disk] */
+#include "disk.h"
+#include "signals.h"
 
 /* [containers] */
 #include "snapshot.h"

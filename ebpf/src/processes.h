@@ -109,6 +109,10 @@ int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
 	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	if (has_faults && last)
 		usage_emit(task, LANE_EVENT);
+	if (has_cpu) {
+		task_usage_emit(task, thread, bpf_ktime_get_ns(), LANE_NONE);
+		thread->usage.end_ns = bpf_ktime_get_ns();
+	}
 	__u32 kind = last ? EBREC_EXIT : EBREC_THREAD_EXIT;
 	struct ebrec_exit record = {};
 	header(&record.header, kind, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),
@@ -168,6 +172,7 @@ SEC("tp_btf/sched_process_free")
 int BPF_PROG(tp_btf__sched_process_free, struct task_struct *task)
 {
 	__u64 key = (__u64)task;
+	task_usage_last(task);
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }

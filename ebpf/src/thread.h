@@ -40,6 +40,12 @@ struct thread {
 	} in; /* the function of an allocator it is in */
 	bool memory_call;      /* it is in mmap or its like, where that is noted */
 	__u64 freed, freed_sp; /* what operator delete gives back, and where it was called */
+	struct usage {
+		__u64 cpu_ns, user_ns, system_ns, wait_ns;
+		__u64 voluntary, involuntary;
+		__u64 end_ns; /* when the thread ended, or 0 */
+		__u64 is_known;
+	} usage; /* what it had when it was last told: usage.h */
 };
 
 #ifdef EBREC_HASH
@@ -69,7 +75,7 @@ const volatile __u32 required = 0;	/* SCOPE_ bits a thread must have; 0: the who
 const volatile __u32 self_pid = 0;	/* the recorder, which is never in scope */
 const volatile __u32 launched_pid = 0;	/* the command it starts, waiting to be let go */
 const volatile char wanted_comm[16] = {};
-const volatile bool has_syscalls = false, has_sched = false, has_faults = false;
+const volatile bool has_syscalls = false, has_sched = false, has_faults = false, has_cpu = false;
 
 /* The segment being recorded: when it changes, threads and control groups are announced again. */
 struct {
@@ -126,6 +132,20 @@ static __always_inline struct thread *thread_create(struct task_struct *task)
 #else
 	return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 #endif
+}
+
+/* What the scheduler gave a task so far. */
+static __always_inline void usage_read(struct task_struct *task, struct usage *usage)
+{
+	struct task_struct___usage *counts = (void *)task;
+	usage->cpu_ns = BPF_CORE_READ(counts, se.sum_exec_runtime);
+	usage->user_ns = BPF_CORE_READ(counts, utime);
+	usage->system_ns = BPF_CORE_READ(counts, stime);
+	usage->wait_ns = bpf_core_field_exists(counts->sched_info.run_delay) ? BPF_CORE_READ(counts, sched_info.run_delay)
+									     : EBREC_UNKNOWN;
+	usage->voluntary = BPF_CORE_READ(counts, nvcsw);
+	usage->involuntary = BPF_CORE_READ(counts, nivcsw);
+	usage->is_known = 1;
 }
 
 static __always_inline bool in_scope(struct thread *thread)
@@ -198,5 +218,8 @@ static __always_inline struct thread *thread_consider(struct task_struct *task, 
 		return 0;
 	}
 	thread->bits = (thread->bits & FOUND) | bits;
+	/* What it had before it was followed is not told. */
+	if (has_cpu && !thread->usage.is_known)
+		usage_read(task, &thread->usage);
 	return thread;
 }

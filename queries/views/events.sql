@@ -221,5 +221,51 @@ SELECT
 FROM dns
 
 -- [disk]
+UNION ALL
+SELECT
+    ts,
+    'task_usage' AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        'since last told: ran ', coalesce(human_duration(cpu_ns), '?'),
+        CASE WHEN wait_ns > 0 THEN concat(', waited for a CPU ', human_duration(wait_ns)) ELSE '' END,
+        ', left the CPU ', voluntary_switches, ' times by itself and ', involuntary_switches, ' times for others'
+    ) AS text
+FROM task_usage
+UNION ALL
+SELECT
+    ts,
+    'block_io' AS kind,
+    duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    concat(
+        coalesce(operation, '?'),
+        CASE WHEN sector IS NULL THEN '' ELSE concat(' ', coalesce(human_bytes(bytes), '?'), ' at sector ', sector) END,
+        ' of ', coalesce(disk, device, '?'),
+        CASE WHEN flags IS NULL THEN '' ELSE concat(' [', flags, ']') END,
+        CASE WHEN queue_ns IS NULL THEN '' ELSE concat(', queued for ', human_duration(queue_ns)) END,
+        CASE WHEN service_ns IS NULL THEN '' ELSE concat(', served in ', human_duration(service_ns)) END,
+        CASE WHEN duration_ns IS NULL THEN ', not completed' ELSE '' END,
+        CASE WHEN error IS NULL THEN '' ELSE concat(' = ', error) END
+    ) AS text
+FROM block_io
+UNION ALL
+SELECT
+    ts,
+    CASE WHEN event = 'sent' THEN 'signal_sent' ELSE 'signal_received' END AS kind,
+    CAST(NULL AS BIGINT) AS duration_ns, host, pid, tid, upid, comm, cgroup_id,
+    CASE event
+        WHEN 'sent' THEN concat(
+            coalesce(signal, '?'), ' -> ', coalesce(target_comm, '?'), '[', coalesce(target_tid, 0), ']',
+            CASE WHEN code IS NULL THEN '' ELSE concat(' (', code, ')') END,
+            CASE WHEN result = 'delivered' THEN '' ELSE concat(', ', coalesce(result, '?')) END
+        )
+        ELSE concat(
+            '--- ', coalesce(signal, '?'),
+            CASE WHEN code IS NULL THEN '' ELSE concat(' (', code, ')') END,
+            CASE WHEN sender_pid IS NULL THEN '' ELSE concat(' from ', sender_pid) END,
+            ': ', coalesce(action, '?'), ' ---'
+        )
+    END AS text
+FROM signals
 
 -- [containers]

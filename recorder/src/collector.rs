@@ -107,20 +107,8 @@ impl InProcess {
         let totals = self.totals.lock().expect("no thread panics with the lock");
         for total in totals.iter().filter(|total| total.emitted > 0) {
             // On which CPU is not counted: it is put on the first.
-            let is_first = |count: &&mut KindCount| count.kind == total.kind && count.cpu == 0;
-            match kinds.iter_mut().find(is_first) {
-                Some(count) => {
-                    count.emitted += total.emitted;
-                    count.lost += total.lost;
-                }
-                None => kinds.push(KindCount {
-                    kind: total.kind,
-                    cpu: 0,
-                    emitted: total.emitted,
-                    lost: total.lost,
-                    ..KindCount::default()
-                }),
-            }
+            let (kind, emitted, lost) = (total.kind, total.emitted, total.lost);
+            KindCount { kind, emitted, lost, ..KindCount::default() }.add_to(kinds);
         }
     }
 }

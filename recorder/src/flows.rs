@@ -220,7 +220,7 @@ impl Flows {
         let emitted = self.stored + self.lost;
         if emitted > 0 {
             let (kind, lost) = (Flow::KIND, self.lost);
-            kinds.push(KindCount { kind, emitted, lost, ..KindCount::default() });
+            KindCount { kind, emitted, lost, ..KindCount::default() }.add_to(kinds);
         }
     }
 }

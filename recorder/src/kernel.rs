@@ -52,8 +52,12 @@ const MODULES_RING_BYTES: u32 = 256 << 10;
 /// Conversations whose owners the kernel side remembers.
 const DNS_FLOWS: u32 = 8192;
 
-/// Tracepoints that have another name on newer kernels.
-const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
+/// Requests to disks that are under way at one time; more are counted as lost.
+const BLOCK_REQUESTS_MAX: u32 = 8192;
+
+/// Tracepoints that another stands for on newer kernels.
+const RENAMED: [(&str, &str); 2] =
+    [("io_uring_submit_sqe", "io_uring_submit_req"), ("block_rq_insert", "block_io_start")];
 
 /// The loaded kernel side. Dropping it detaches everything.
 pub struct Kernel {
@@ -67,6 +71,8 @@ pub struct Kernel {
     guards: bool,
     /// How often the kernel left out a program, by its name.
     skipped: BTreeMap<String, u64>,
+    /// Whether requests to disks are recorded.
+    follows_block_io: bool,
 }
 
 /// Measured run of one BPF program.
@@ -121,6 +127,9 @@ impl Kernel {
         let has_packet_filter = u8::from(options.packets.filter.is_some());
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
         let followed = |sockets| if has(Stream::Network) == 1 { sockets } else { 1 };
+        let has_cpu = has(Stream::Cpu);
+        let has_io_start = u8::from(!older_than(6, 5));
+        let block_requests = if has(Stream::Disk) == 1 { BLOCK_REQUESTS_MAX } else { 1 };
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -165,6 +174,9 @@ impl Kernel {
                 .override_global("dns_ports", &dns_ports, true)
                 .map_max_entries("dns_flows", if has_dns == 1 { DNS_FLOWS } else { 1 })
                 // [disk]
+                .override_global("has_cpu", &has_cpu, true)
+                .override_global("has_io_start", &has_io_start, true)
+                .map_max_entries("block_requests", block_requests)
                 // [containers]
                 .map_max_entries("unwind_rows", rows_max)
                 .map_max_entries("modules_ring", MODULES_RING_BYTES);
@@ -193,6 +205,7 @@ impl Kernel {
             follows_requests: false,
             guards,
             skipped: BTreeMap::new(),
+            follows_block_io: false,
         };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, launched_pid)?;
@@ -256,11 +269,14 @@ impl Kernel {
             };
             // There is a guarded one for each program at system calls.
             let fits = is_guarded == (self.guards && tracepoint.starts_with("sys_"));
-            if !wanted || !fits || (alone.is_none() && attached.contains(tracepoint)) {
+            let is_replaced =
+                RENAMED.iter().any(|(old, new)| *old == tracepoint && attached.contains(*new));
+            let is_there = alone.is_none() && attached.contains(tracepoint);
+            if !wanted || !fits || is_replaced || is_there {
                 continue;
             }
             // The exits of all system calls tell what is sent and received where nothing else does.
-            let tells_calls = tracepoint == "sys_exit" && alone.is_some();
+            let tells_calls = tracepoint == "sys_exit" && alone == Some(Stream::Network.name());
             if tells_calls && attached.contains("sock_send_length") {
                 continue;
             }
@@ -280,8 +296,8 @@ impl Kernel {
                 Err(error) => return Err(error),
             }
         }
-        self.follows_requests |=
-            RENAMED.iter().any(|(old, new)| attached.contains(*old) || attached.contains(*new));
+        self.follows_requests |= attached.iter().any(|name| name.starts_with("io_uring_submit_"));
+        self.follows_block_io |= attached.contains("block_rq_complete");
         // One hook under two names is missing once, if neither is there.
         let is_told = |missing: &String| {
             let one_of = |(old, new): &(&str, &str)| {
@@ -396,6 +412,11 @@ impl Kernel {
         self.walk("iter__memory").map(|_| ())
     }
 
+    /// Emits what the scheduler gave each thread in scope since the last time.
+    pub fn note_usage(&mut self) -> Result<(), Error> {
+        self.walk("iter__usage").map(|_| ())
+    }
+
     /// Detaches all programs but the walks; maps stay usable.
     pub fn detach(&mut self) {
         self.note_skipped();
@@ -425,6 +446,10 @@ impl Kernel {
         // what this walk needs.
         if self.follows_requests {
             self.walk("iter__finish_requests")?;
+        }
+        // A map can be walked over by a program since 5.13.
+        if self.follows_block_io && !older_than(5, 13) {
+            self.walk("iter__finish_block_io")?;
         }
         self.walk("iter__finish").map(|_| ())
     }
@@ -569,7 +594,8 @@ const SERVED: &[(&str, &[Stream])] = &[
     // [dns]
 
     // [disk]
-
+    ("block_", &[Stream::Disk]),
+    ("signal_", &[Stream::Signals]),
     // [containers]
 ];
 
@@ -624,15 +650,8 @@ fn add_skipped(counts: &mut Vec<KindCount>, program: &str, times: u64) {
     };
     let is_first = |event: &&EventDef| Some(event.stream) == stream && event.table.is_some();
     let Some(event) = EVENTS.iter().find(is_first) else { return };
-    let place = counts.iter().position(|count| count.kind == event.id && count.cpu == 0);
-    let at = place.unwrap_or_else(|| {
-        counts.push(KindCount { kind: event.id, ..KindCount::default() });
-        counts.len() - 1
-    });
-    let count = &mut counts[at];
-    count.emitted += times;
-    count.lost += times;
-    count.skipped += times;
+    let (emitted, lost, skipped) = (times, times, times);
+    KindCount { kind: event.id, emitted, lost, skipped, ..KindCount::default() }.add_to(counts);
 }
 
 fn streams_of(tracepoint: &str) -> &'static [Stream] {
@@ -657,7 +676,8 @@ fn is_optional(tracepoint: &str) -> bool {
         // [dns]
 
         // [disk]
-
+        "block_",
+        "signal_",
         // [containers]
     ];
     OPTIONAL.iter().any(|beginning| tracepoint.starts_with(beginning))

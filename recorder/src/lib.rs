@@ -3,8 +3,9 @@
 //! `session` runs a recording from start to end; `kernel` loads the BPF programs and talks to their
 //! maps; `drain` has the threads that empty the rings into spools (`sink`); `modules` looks at the
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
-//! process and by probes (`probes`); `dns` makes records of packets; `background` encodes, names and drops segments; `launch` starts
-//! a command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
+//! process and by probes (`probes`); `flows` fetches traffic, `dns` makes records of packets, `gauges`
+//! reads the machine once a second; `background` encodes, names and drops segments; `launch` starts a
+//! command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
 
 mod about;
 mod background;
@@ -17,6 +18,7 @@ mod drain;
 mod error;
 mod filter;
 mod flows;
+mod gauges;
 mod host;
 mod interfaces;
 mod kernel;

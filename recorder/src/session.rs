@@ -24,6 +24,7 @@ use crate::cost::Meter;
 use crate::dns::Messages;
 use crate::drain::Drain;
 use crate::flows::Flows;
+use crate::gauges::Gauges;
 use crate::host::{self, Host};
 use crate::kernel::Kernel;
 use crate::launch::{self, Command};
@@ -126,6 +127,8 @@ struct Session<'a> {
     manifest: Manifest,
     host: Host,
     drains: Vec<Drain>,
+    /// Makes the records of the stream that has no ring.
+    gauges: Option<Gauges>,
     /// Records allocations in the processes of the command.
     in_process: Option<InProcess>,
     /// Records allocations in other processes.
@@ -167,11 +170,19 @@ impl<'a> Session<'a> {
         let drains: Vec<Drain> = options
             .sources
             .streams()
+            .filter(|stream| stream.has_ring())
             .map(|stream| {
                 let sink = Arc::new(Sink::create(&folder, stream, segment)?);
                 Drain::start(stream, kernel.take_ring(stream)?, sink)
             })
             .collect::<Result<_, Error>>()?;
+        let gauges = match options.sources.has(Source::System) {
+            true => {
+                let sink = Arc::new(Sink::create(&folder, Stream::System, segment)?);
+                Some(Gauges::new(sink, options))
+            }
+            false => None,
+        };
         let (tell, processes) = channel();
         let modules = match options.sources.has_stream(Stream::Stacks) {
             true => Some(Modules::start(kernel.take_modules_maps()?, tell)?),
@@ -188,6 +199,7 @@ impl<'a> Session<'a> {
             manifest,
             host,
             drains,
+            gauges,
             in_process: None,
             flows: None,
             uprobes: None,
@@ -214,6 +226,12 @@ impl<'a> Session<'a> {
     /// Puts records that did not come through a ring where those of the ring go.
     fn store(&self, stream: Stream, records: &[u8]) {
         sink::blocks(records).for_each(|block| self.sink(stream).write(block));
+    }
+
+    /// Where all records go.
+    fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        let of_drains = self.drains.iter().map(|drain| &*drain.sink);
+        of_drains.chain(self.gauges.iter().map(|gauges| &*gauges.sink))
     }
 
     /// Takes over what the library in the command's processes records.
@@ -288,6 +306,11 @@ impl<'a> Session<'a> {
         }
         self.began = Instant::now();
         self.segment_began = self.began;
+        if let Some(gauges) = &mut self.gauges {
+            gauges.follow(&pids);
+            gauges.read();
+            gauges.cost();
+        }
         // What loading took is not a cost of the time recorded.
         self.meter = Meter::new(self.drains.len());
         Ok(())
@@ -364,22 +387,21 @@ impl<'a> Session<'a> {
     }
 
     fn is_segment_full(&self) -> bool {
-        let bytes = |drain: &Drain| drain.sink.status.segment_bytes.load(Relaxed);
+        let bytes = |sink: &Sink| sink.status.segment_bytes.load(Relaxed);
         self.segment_began.elapsed() >= self.options.rotation.every
-            || self.drains.iter().map(bytes).sum::<u64>() >= self.options.rotation.bytes
+            || self.sinks().map(bytes).sum::<u64>() >= self.options.rotation.bytes
     }
 
     fn is_disk_full(&self) -> bool {
-        self.drains.iter().any(|drain| drain.sink.status.failed.load(Relaxed))
+        self.sinks().any(|sink| sink.status.failed.load(Relaxed))
     }
 
     fn stored(&self) -> u64 {
-        self.drains.iter().map(|drain| drain.sink.status.stored.load(Relaxed)).sum()
+        self.sinks().map(|sink| sink.status.stored.load(Relaxed)).sum()
     }
 
     fn progress(&self, is_encoding: bool) -> Progress {
-        let bytes: u64 =
-            self.drains.iter().map(|drain| drain.sink.status.segment_bytes.load(Relaxed)).sum();
+        let bytes: u64 = self.sinks().map(|sink| sink.status.segment_bytes.load(Relaxed)).sum();
         Progress {
             elapsed: self.began.elapsed(),
             stored: self.stored(),
@@ -401,6 +423,12 @@ impl<'a> Session<'a> {
         if let Some(flows) = &mut self.flows {
             flows.fetch()?;
         }
+        if self.options.sources.has(Source::Cpu) {
+            self.kernel.note_usage()?;
+        }
+        if let Some(gauges) = &mut self.gauges {
+            gauges.read();
+        }
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
@@ -410,7 +438,10 @@ impl<'a> Session<'a> {
 
     fn costs(&mut self) -> Vec<Meta> {
         let in_process = self.in_process.as_ref().map(|thread| thread.cpu_ns.load(Relaxed));
-        self.meter.note(self.kernel, &self.drains, in_process, &self.background.status)
+        let mut costs =
+            self.meter.note(self.kernel, &self.drains, in_process, &self.background.status);
+        costs.extend(self.gauges.as_mut().map(Gauges::cost));
+        costs
     }
 
     fn counters(&mut self) -> Result<Meta, Error> {
@@ -425,9 +456,11 @@ impl<'a> Session<'a> {
         if let Some(messages) = &self.messages {
             messages.add_to(&mut kinds);
         }
-        for drain in &self.drains {
-            let discarded =
-                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
+        if let Some(gauges) = &self.gauges {
+            gauges.add_to(&mut kinds);
+        }
+        for sink in self.sinks() {
+            let discarded = sink.status.discarded.lock().expect("no thread panics with the lock");
             for (kind, count) in
                 discarded.0.iter().flatten().enumerate().filter(|(_, count)| **count > 0)
             {
@@ -458,11 +491,16 @@ impl<'a> Session<'a> {
         if let Some(messages) = &self.messages {
             messages.settle();
         }
-        let known: Vec<Meta> =
-            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
-        meta.write(&known)?;
         if let Some(flows) = &mut self.flows {
             flows.fetch()?;
+        }
+        let running = self.kernel.snapshot()?;
+        let known: Vec<Meta> = running.iter().copied().filter_map(host::process).collect();
+        meta.write(&known)?;
+        if let Some(gauges) = &mut self.gauges {
+            let pids: Vec<u32> = running.into_iter().map(host::pid_of).collect();
+            gauges.follow(&pids);
+            gauges.sink.switch(segment, false)?;
         }
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         context.iter().try_for_each(|drain| drain.end_overlap())?;
@@ -501,6 +539,13 @@ impl<'a> Session<'a> {
         if self.options.sources.has(Source::Faults) {
             results.push(self.kernel.note_memory());
         }
+        if self.options.sources.has(Source::Cpu) {
+            results.push(self.kernel.note_usage());
+        }
+        if let Some(gauges) = &mut self.gauges {
+            gauges.read();
+            self.notes.extend(gauges.notes());
+        }
         self.kernel.detach();
         if let Some(uprobes) = &mut self.uprobes {
             self.notes.extend(uprobes.finish());
@@ -527,6 +572,7 @@ impl<'a> Session<'a> {
             results.push(drain.finish());
             results.push(drain.sink.finish());
         }
+        results.extend(self.gauges.iter().map(|gauges| gauges.sink.finish()));
         let disk_full = self.is_disk_full();
         results.push(self.folder.release().map_err(Error::from));
         let counters = self.counters()?;
@@ -545,6 +591,11 @@ impl<'a> Session<'a> {
         });
         results.push(self.meta.write(&records).map_err(Error::from));
         let stored = self.stored();
+        let discarded = |sink: &Sink| {
+            let discarded = sink.status.discarded.lock().expect("no thread panics with the lock");
+            discarded.1.as_ref().map(|error| error.to_string())
+        };
+        let refusals: Vec<String> = self.sinks().filter_map(discarded).collect();
         results.push(self.meta.finish().map_err(Error::from));
         progress(&Progress { is_encoding: true, elapsed, ..Progress::default() });
         if !disk_full {
@@ -569,11 +620,7 @@ impl<'a> Session<'a> {
         ));
         self.notes
             .extend(self.kernel.missing.iter().map(|missing| format!("not recorded: {missing}")));
-        for drain in &self.drains {
-            let discarded =
-                drain.sink.status.discarded.lock().expect("no thread panics with the lock");
-            self.notes.extend(discarded.1.iter().map(|error| error.to_string()));
-        }
+        self.notes.extend(refusals);
         Ok(Summary {
             elapsed,
             emitted,

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::events::Stream;
+use crate::gauges;
 use crate::tables::{Column, ColumnType, FRAME, Source, TABLES, Table};
 
 /// The text of `docs/tables.md`.
@@ -50,7 +52,7 @@ fn table_page(table: &Table, out: &mut String) {
     if table.is_shared() {
         out.push_str("| event | meaning |\n|---|---|\n");
         for event in table.events() {
-            let _ = writeln!(out, "| `{}` | {} |", event.name, event.doc);
+            let _ = writeln!(out, "| `{}` | {} |", event.in_table(), event.doc);
         }
         out.push('\n');
     }
@@ -65,5 +67,8 @@ fn table_page(table: &Table, out: &mut String) {
                 .iter()
                 .for_each(|member| row(&format!("{}[].{}", column.name, member.name), member));
         }
+    }
+    if table.source == Source::Stream(Stream::System) {
+        gauges::render(out);
     }
 }

@@ -144,11 +144,13 @@ pub enum Tail {
     // [dns]
     /// A message of the domain name system, as it was sent.
     Message = 12,
+    /// Which one of several a reading is of, such as a disk by its name.
+    Instance = 24,
 }
 
 impl Tail {
     /// All variable parts.
-    pub const ALL: [Tail; 14] = [
+    pub const ALL: [Tail; 15] = [
         Tail::Path,
         Tail::Path2,
         Tail::Address,
@@ -165,6 +167,7 @@ impl Tail {
         Tail::Captured,
         // [dns]
         Tail::Message,
+        Tail::Instance,
     ];
 
     /// The column it becomes, if it is not there for the reader of the spool only.
@@ -202,6 +205,7 @@ impl Tail {
             Tail::RemoteName => "remote_name",
             Tail::Captured => "captured",
             Tail::Message => "message",
+            Tail::Instance => "instance",
         }
     }
 
@@ -226,6 +230,9 @@ impl Tail {
                 "First bytes of the packet, from the Ethernet header on; NULL unless asked for."
             }
             Tail::Message => "Message of the domain name system, at most 4096 bytes.",
+            Tail::Instance => {
+                "Which one: a CPU, a disk, an interface, a mount point, a control group; NULL for the machine."
+            }
         }
     }
 }
@@ -265,6 +272,15 @@ pub struct EventDef {
     pub size: usize,
     /// What it is.
     pub doc: &'static str,
+}
+
+impl EventDef {
+    /// What the `event` column of its table calls it: its name, without that of the table before it.
+    pub fn in_table(&self) -> &'static str {
+        let singular = self.table.and_then(|table| table.strip_suffix('s'));
+        let rest = singular.and_then(|singular| self.name.strip_prefix(singular));
+        rest.and_then(|rest| rest.strip_prefix('_')).unwrap_or(self.name)
+    }
 }
 
 /// The declared kind with number `id`.
@@ -845,6 +861,95 @@ events! {
     } tail [Message]
 
     // [disk]
+    /// What the scheduler gave a thread since the row before: once a second if it ran, and at its end.
+    task_usage / TaskUsage = 59 in Cpu => "task_usage" {
+        /// Time on a CPU.
+        cpu_ns: DurationNs,
+        /// Part of it in the program, as the kernel found it at its ticks.
+        user_ns: DurationNs,
+        /// Part of it in the kernel, as the kernel found it at its ticks.
+        system_ns: DurationNs,
+        /// Time it was ready to run and waited for a CPU; NULL where the kernel does not count it.
+        wait_ns: DurationNs,
+        /// Times it left the CPU because it waited for something.
+        voluntary_switches: Times,
+        /// Times it had to leave the CPU for another.
+        involuntary_switches: Times,
+    } tail []
+
+    /// A request to a block device, from its making to its completion.
+    block_io / BlockIo = 55 in Disk => "block_io" {
+        /// From its making to its completion; NULL when it has not completed.
+        duration_ns: DurationNs,
+        /// From its making to its issue to the driver; NULL when it was not issued.
+        queue_ns: DurationNs,
+        /// From its issue to the driver, the last one if there were several, to its completion.
+        service_ns: DurationNs,
+        /// Where it begins on the disk, in units of 512 bytes; NULL for a flush.
+        sector: Sector,
+        /// Bytes that it reads, writes or discards.
+        bytes: SizeBytes,
+        /// Part of `bytes` that was merged into it after it was made, by whatever process.
+        merged_bytes: SizeBytes,
+        /// What is to be done: `read`, `write`, `flush`, `discard`, `write_zeroes`, ...
+        request_flags: BlockFlags,
+        /// Name of the error it ended with, such as `EIO`; NULL on success.
+        error: BlockStatus,
+        /// Major and minor number of the disk.
+        device: Device,
+        /// How many times the driver gave it back to be issued again.
+        requeues: Times,
+        /// Name of the disk, such as `vda`.
+        disk: DiskName,
+    } tail []
+
+    /// A signal was sent. Of one that the kernel sends on its own, the thread is the target.
+    signal_sent / SignalSent = 56 in Signals => "signals" {
+        /// Name of the signal, such as `SIGTERM`.
+        signal: SignalCode,
+        /// Process it was sent to, for good.
+        target_upid: Upid,
+        /// Process it was sent to.
+        target_pid: Pid,
+        /// Thread it was sent to; of a signal to a process, one of its threads.
+        target_tid: Tid,
+        /// Name of that thread.
+        target_comm: Comm,
+        /// Name of the thread that sent it, also where that is out of scope; NULL for the kernel.
+        sender_comm: Comm,
+        /// Process that sent it; NULL for the kernel. Of `signal_received`, as the target sees its id.
+        sender_pid: Pid,
+        /// What became of it: `delivered`, `ignored`, `already_pending`, `overflow_fail`, `lose_info`.
+        result: SignalResult,
+        /// Whether it was for the whole `process` or for the one `thread`.
+        reach: SignalReach,
+        /// Fills a gap.
+        reserved: Reserved,
+    } tail []
+
+    /// A thread took a signal that was sent to it or to its process.
+    signal_received / SignalReceived = 57 in Signals => "signals" {
+        /// Name of the signal.
+        signal: SignalCode,
+        /// Process that sent it, as this thread sees its id; NULL for the kernel.
+        sender_pid: Pid,
+        /// What the thread does: `default`, `ignore`, or a `handler` of the program's.
+        action: SignalHandler,
+    } tail []
+
+    /// A reading of something that the kernel counts or measures.
+    gauge / Gauge = 58 in System => "system" {
+        /// What it is about: `cpu`, `memory`, `disk`, `cgroup`, ...
+        gauge: GaugeId,
+        /// Fills a gap.
+        reserved: Reserved,
+        /// Time since the reading before; NULL for the first.
+        interval_ns: DurationNs,
+        /// What was read.
+        value: Real,
+        /// How much more it is than at the reading before; NULL for the first, and for what is no sum.
+        change: Real,
+    } tail [Instance]
 
     // [containers]
 }

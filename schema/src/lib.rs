@@ -9,6 +9,7 @@ pub mod arrow;
 pub mod c_header;
 pub mod docs;
 pub mod events;
+pub mod gauges;
 pub mod human;
 pub mod sockets;
 pub mod syscalls;

@@ -73,7 +73,7 @@ pub struct Table {
     pub doc: &'static str,
     /// Where its rows come from.
     pub source: Source,
-    /// Its own columns, if it is not made of events.
+    /// Its own columns, if it does not have the common ones.
     own: &'static [Column],
 }
 
@@ -87,7 +87,12 @@ impl Table {
     /// Whether several kinds share it, so that it has an `event` column.
     pub fn is_shared(&self) -> bool {
         // io_uring operations are told from system calls by `via`.
-        self.name == "process_events"
+        matches!(self.name, "process_events" | "signals")
+    }
+
+    /// Whether its rows are of threads, and so have the common columns.
+    pub fn is_of_threads(&self) -> bool {
+        matches!(self.source, Source::Stream(_)) && self.own.is_empty()
     }
 
     /// All its columns, in order.
@@ -261,7 +266,49 @@ pub const TABLES: &[Table] = &[
     // [dns]
     events("dns", Stream::Dns, "message of the domain name system"),
     // [disk]
-
+    events(
+        "task_usage",
+        Stream::Cpu,
+        "second and thread that ran in it, and end of a thread: what the scheduler gave it",
+    ),
+    events("block_io", Stream::Disk, "request to a block device"),
+    events("signals", Stream::Signals, "signal sent or received"),
+    Table {
+        name: "system",
+        doc: "second, instance and metric of the machine and of control groups",
+        source: Source::Stream(Stream::System),
+        // No thread makes it happen, so that it lacks the common columns.
+        own: &[
+            Column::required("ts", Timestamp, "When it was read."),
+            HOST,
+            Column::nullable(
+                "component",
+                Text,
+                "What it is about: `cpu`, `memory`, `disk`, `cgroup`, ...",
+            ),
+            Column::nullable(
+                "instance",
+                Text,
+                "Which one: a CPU, a disk, an interface, a mount point, a control group; NULL for the machine.",
+            ),
+            Column::nullable(
+                "metric",
+                Text,
+                "What was read, with its unit last: see the list of metrics.",
+            ),
+            Column::nullable("value", Float64, "What was read."),
+            Column::nullable(
+                "change",
+                Float64,
+                "How much more it is than at the reading before; NULL for the first, and for what is no sum.",
+            ),
+            Column::nullable(
+                "interval_ns",
+                Int64,
+                "Time since the reading before; NULL for the first.",
+            ),
+        ],
+    },
     // [containers]
     Table {
         name: "stacks",

@@ -167,6 +167,28 @@ wire_types! {
     DnsSide(u32) = "__u32";
 
     // [disk]
+    /// Where on a disk, in units of 512 bytes.
+    Sector(u64) = "__u64";
+    /// Operation of a request to a disk in the low 8 bits, flags above; as the kernel numbers them.
+    BlockFlags(u32) = "__u32";
+    /// How a request ended: 0, a negative error number, or a `blk_status_t` of kernels since 5.16.
+    BlockStatus(u32) = "__u32";
+    /// How many times.
+    Times(u32) = "__u32";
+    /// The name of a disk, NUL-padded.
+    DiskName([u8; 32]) = "char[32]";
+    /// A signal's number in the low 32 bits, its `si_code` above; the greatest number is none.
+    SignalCode(u64) = "__u64";
+    /// What became of a signal that was sent: a `TRACE_SIGNAL_` of the kernel.
+    SignalResult(u32) = "__u32";
+    /// 0 of a signal to a thread, 1 of one to a process.
+    SignalReach(u32) = "__u32";
+    /// 0 the default action, 1 none, 2 a function of the program's.
+    SignalHandler(u32) = "__u32";
+    /// A [`crate::gauges::Metric`] by its number.
+    GaugeId(u32) = "__u32";
+    /// A 64-bit floating-point number by its bits.
+    Real(u64) = "__u64";
 
     // [containers]
 }
@@ -375,6 +397,36 @@ impl FieldType {
             Self::Transport | Self::DnsSide => one(Text),
 
             // [disk]
+            Self::Sector => one(Int64),
+            Self::Times => one(Int32),
+            Self::BlockStatus => one(Text),
+            Self::DiskName => one(Text),
+            Self::BlockFlags => vec![
+                Column::nullable("operation", Text, doc),
+                Column::nullable(
+                    "flags",
+                    Text,
+                    "Flags in the kernel's words, joined by `|`: `sync`, `meta`, `fua`, `preflush`, `rahead`, ...",
+                ),
+            ],
+            Self::SignalCode => vec![
+                Column::nullable("signal", Text, doc),
+                Column::nullable(
+                    "code",
+                    Text,
+                    "Why it was sent: `SI_USER` (kill), `SI_TKILL`, `SI_KERNEL`, `CLD_EXITED`, `SEGV_MAPERR`, ...",
+                ),
+            ],
+            Self::SignalResult | Self::SignalReach | Self::SignalHandler => one(Text),
+            Self::GaugeId => vec![
+                Column::nullable("component", Text, doc),
+                Column::nullable(
+                    "metric",
+                    Text,
+                    "What was read, with its unit last: see the list of metrics.",
+                ),
+            ],
+            Self::Real => one(Float64),
 
             // [containers]
             Self::Reserved | Self::RawId | Self::Plain => vec![],

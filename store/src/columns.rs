@@ -5,19 +5,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringBuilder,
-    TimestampNanosecondArray,
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringBuilder, TimestampNanosecondArray,
 };
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use schema::events::{EventDef, KINDS, Tail};
+use schema::gauges;
 use schema::sockets;
 use schema::tables::{COMMON, ColumnType, Table};
 use schema::types::{DNS_COLUMNS, FieldType, NOT_RETURNED};
 
 use crate::dns::Decoded;
 use crate::identity::{Identity, Who};
-use crate::names::{self, Names};
+use crate::names::{self, Names, block, signals};
 use crate::packets;
 use crate::record::{HEADER_SIZE, Record};
 use crate::segment::SegmentMeta;
@@ -113,7 +114,7 @@ impl Plan {
             .map(|column| (column.ty, source(column.name, &events)))
             .collect();
         let mut event_names = [""; KINDS];
-        events.iter().for_each(|event| event_names[usize::from(event.id)] = event.name);
+        events.iter().for_each(|event| event_names[usize::from(event.id)] = event.in_table());
         let text_bytes = vec![0; columns.len()];
         Plan {
             schema: schema::arrow::schema(table),
@@ -190,6 +191,13 @@ impl Plan {
             Source::CgroupId => Arc::new(Int64Array::from_iter(
                 who.iter().map(|who| who.as_ref()?.cgroup_id.map(|id| id as i64)),
             )),
+            Source::Field(sources) if *ty == ColumnType::Float64 => {
+                Arc::new(Float64Array::from_iter(records.map(|record| {
+                    let source = sources[usize::from(record.kind())]?;
+                    let bits = record.u64_at(source.offset).filter(|bits| *bits != u64::MAX)?;
+                    Some(f64::from_bits(bits))
+                })))
+            }
             Source::Field(sources) => {
                 let values = records.map(|record| {
                     sources[usize::from(record.kind())]
@@ -392,6 +400,12 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         Transport | DnsSide => None,
 
         // [disk]
+        Sector => {
+            record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
+        }
+        Times => word().map(i64::from),
+        BlockFlags | BlockStatus | DiskName | SignalCode | SignalResult | SignalReach
+        | SignalHandler | GaugeId | Real => None,
 
         // [containers]
         Comm | SyscallId | IoUringOp | TaskState | AllocationOp | CpuMode | FaultKind | Device
@@ -489,6 +503,39 @@ fn word<'a>(
         },
 
         // [disk]
+        DiskName => {
+            buffer.clear();
+            push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
+            Some(&**buffer).filter(|name| !name.is_empty())
+        }
+        BlockFlags if part == 0 => Some(block::operation(word()?, buffer)),
+        BlockFlags => block::flags(word()?, buffer),
+        BlockStatus => match block::error_number(word()?) {
+            0 => None,
+            number if number < 0 => names.error(number),
+            status => {
+                buffer.clear();
+                let _ = write!(buffer, "status_{status}");
+                Some(buffer)
+            }
+        },
+        SignalCode if part == 0 => {
+            let number = record.u64_at(offset)? as u32;
+            buffer.clear();
+            let _ = write!(buffer, "{}", names::signal(number));
+            Some(&**buffer).filter(|_| number != 0)
+        }
+        SignalCode => {
+            let value = record.u64_at(offset)?;
+            let code = Some((value >> 32) as i32).filter(|code| *code != i32::MAX)?;
+            Some(signals::code(value as u32, code, buffer))
+        }
+        SignalResult => signals::result(word()?),
+        SignalReach => word().map(|reach| if reach == 0 { "thread" } else { "process" }),
+        SignalHandler => signals::action(word()?),
+        GaugeId if part == 0 => gauges::by_id(word()?).map(|metric| metric.component),
+        GaugeId => gauges::by_id(word()?).map(|metric| metric.name),
+        Sector | Times | Real => None,
 
         // [containers]
         Device => {

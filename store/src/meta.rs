@@ -127,6 +127,22 @@ pub struct KindCount {
     pub skipped: u64,
 }
 
+impl KindCount {
+    /// Adds it to `counts`: to what is there of its kind and CPU.
+    pub fn add_to(self, counts: &mut Vec<KindCount>) {
+        let is_same = |count: &&mut KindCount| count.kind == self.kind && count.cpu == self.cpu;
+        match counts.iter_mut().find(is_same) {
+            Some(count) => {
+                count.emitted += self.emitted;
+                count.lost += self.lost;
+                count.refused += self.refused;
+                count.skipped += self.skipped;
+            }
+            None => counts.push(self),
+        }
+    }
+}
+
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -1,5 +1,8 @@
 //! Numbers as the words people use: signals, scheduler states, io_uring operations, calls, errors.
 
+pub(crate) mod block;
+pub(crate) mod signals;
+
 use std::collections::HashMap;
 
 use schema::syscalls::{self, Arch};

@@ -23,7 +23,7 @@ pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
 /// Appends the text of a variable part; false if it has none.
 pub(crate) fn push_tail(tail: Tail, bytes: &[u8], truncated: bool, out: &mut String) -> bool {
     match tail {
-        Tail::Path | Tail::Path2 => push_lossy(until_nul(bytes), out),
+        Tail::Path | Tail::Path2 | Tail::Instance => push_lossy(until_nul(bytes), out),
         Tail::Address => return push_address(bytes, out),
         Tail::Argv => {
             push_argv(bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|byte| *byte == 0), out)

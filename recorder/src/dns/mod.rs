@@ -109,13 +109,7 @@ impl Messages {
     pub fn add_to(&self, kinds: &mut Vec<KindCount>) {
         let made = self.made.lock().expect("no thread panics with the lock");
         for (cpu, emitted) in (0..).zip(made.iter().copied()).filter(|(_, made)| *made > 0) {
-            let is_same = |count: &&mut KindCount| count.kind == Dns::KIND && count.cpu == cpu;
-            match kinds.iter_mut().find(is_same) {
-                Some(count) => count.emitted += emitted,
-                None => {
-                    kinds.push(KindCount { kind: Dns::KIND, cpu, emitted, lost: 0, refused: 0 })
-                }
-            }
+            KindCount { kind: Dns::KIND, cpu, emitted, ..KindCount::default() }.add_to(kinds);
         }
     }
 }
