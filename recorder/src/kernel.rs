@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
@@ -23,7 +22,7 @@ use store::meta::KindCount;
 use crate::modules::{self, Maps};
 use crate::options::Allocations;
 use crate::sources::Source;
-use crate::{Error, Options, Scope, calls, host};
+use crate::{Error, Options, Scope, calls, cgroups, containers, host};
 
 /// Bits of `required`; as `SCOPE_` in ebpf/src/thread.h.
 const SCOPE_TREE: u32 = 1;
@@ -43,6 +42,9 @@ unsafe impl aya::Pod for Counter {}
 
 /// Room for what the kernel side asks of the recorder.
 const MODULES_RING_BYTES: u32 = 256 << 10;
+
+/// Room for control groups that the recorder is told of.
+const CGROUPS_RING_BYTES: u32 = 256 << 10;
 
 /// Tracepoints that have another name on newer kernels.
 const RENAMED: [(&str, &str); 1] = [("io_uring_submit_sqe", "io_uring_submit_req")];
@@ -99,6 +101,13 @@ impl Kernel {
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
         let rows_max = if has(Stream::Stacks) == 1 { modules::ROWS_MAX } else { 1 };
+        let (cgroups, wanted_hierarchies) = wanted_cgroups(options)?;
+        let has_old_hierarchies = u8::from(cgroups::has_old());
+        let redaction = options.redaction;
+        let [no_args, no_paths, hash_addresses] =
+            [redaction.no_args, redaction.no_paths, redaction.hash_addresses].map(u8::from);
+        let args_uid = host::args_uid().unwrap_or(u32::MAX);
+        let address_key = host::random()?;
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -129,6 +138,15 @@ impl Kernel {
                 // [dns]
                 // [disk]
                 // [containers]
+                .override_global("has_old_hierarchies", &has_old_hierarchies, true)
+                .override_global("wanted_hierarchies", &wanted_hierarchies, true)
+                .map_max_entries("cgroups_ring", CGROUPS_RING_BYTES)
+                .override_global("no_args", &no_args, true)
+                .override_global("args_uid", &args_uid, true)
+                .override_global("no_paths", &no_paths, true)
+                .override_global("hash_addresses", &hash_addresses, true)
+                .override_global("address_key0", &address_key[0], true)
+                .override_global("address_key1", &address_key[1], true)
                 .map_max_entries("unwind_rows", rows_max)
                 .map_max_entries("modules_ring", MODULES_RING_BYTES);
             for (name, bytes) in &rings {
@@ -146,7 +164,7 @@ impl Kernel {
         };
         let mut kernel = Kernel { ebpf, btf, missing: Vec::new(), follows_requests: false };
         kernel.fill_calls(options)?;
-        kernel.fill_scope(&options.scope, launched_pid)?;
+        kernel.fill_scope(&options.scope, &cgroups, launched_pid)?;
         Ok(kernel)
     }
 
@@ -159,16 +177,17 @@ impl Kernel {
         Ok(())
     }
 
-    fn fill_scope(&mut self, scope: &Scope, launched_pid: Option<u32>) -> Result<(), Error> {
+    fn fill_scope(
+        &mut self,
+        scope: &Scope,
+        cgroups: &[u64],
+        launched_pid: Option<u32>,
+    ) -> Result<(), Error> {
         for pid in scope.pids.iter().copied().chain(launched_pid) {
             self.add_root(pid)?;
         }
         let mut map: HashMap<_, u64, u32> = HashMap::try_from(self.map_mut("wanted_cgroups"))?;
-        for path in &scope.cgroups {
-            let is_group =
-                path.join("cgroup.procs").exists() && path.join("cgroup.controllers").exists();
-            let folder = path.metadata().ok().filter(|_| is_group);
-            let id = folder.ok_or_else(|| Error::NoCgroup(path.clone()))?.ino();
+        for id in cgroups {
             map.insert(id, 1, 0)?;
         }
         Ok(())
@@ -308,6 +327,12 @@ impl Kernel {
         })
     }
 
+    /// The ring by which the recorder is told of control groups; it can be taken once.
+    pub fn take_cgroups_ring(&mut self) -> Result<RingBuf<MapData>, Error> {
+        let map = self.ebpf.take_map("cgroups_ring").expect("the object has this ring");
+        Ok(RingBuf::try_from(map)?)
+    }
+
     /// Emits how much memory each process in scope has.
     pub fn note_memory(&mut self) -> Result<(), Error> {
         self.walk("iter__memory").map(|_| ())
@@ -424,7 +449,21 @@ fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
     let bit = |wanted: bool, bit| if wanted { bit } else { 0 };
     bit(!scope.pids.is_empty() || launched_pid.is_some(), SCOPE_TREE)
         | bit(scope.comm.is_some(), SCOPE_COMM)
-        | bit(!scope.cgroups.is_empty(), SCOPE_CGROUP)
+        | bit(!scope.cgroups.is_empty() || !scope.containers.is_empty(), SCOPE_CGROUP)
+}
+
+/// Ids of the control groups in scope, and bits of the older hierarchies that they are in.
+fn wanted_cgroups(options: &Options) -> Result<(Vec<u64>, u64), Error> {
+    let of_containers = containers::folders(&options.scope.containers, &options.host_root)?;
+    let (mut ids, mut hierarchies) = (Vec::new(), 0);
+    for folder in options.scope.cgroups.iter().chain(&of_containers) {
+        let (id, hierarchy) = cgroups::id_of(folder)?;
+        ids.push(id);
+        if (1..64).contains(&hierarchy) {
+            hierarchies |= 1 << hierarchy;
+        }
+    }
+    Ok((ids, hierarchies))
 }
 
 /// The streams that each tracepoint serves, by how its name begins; the first that fits counts.

@@ -4,12 +4,15 @@
 //! maps; `drain` has the threads that empty the rings into spools (`sink`); `modules` looks at the
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
 //! process and by probes (`probes`); `background` encodes, names and drops segments; `launch` starts
-//! a command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
+//! a command; `containers` reads what runtimes (`runtimes`) know of control groups (`cgroups`); `redact` leaves
+//! out what is not to be kept; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
 
 mod about;
 mod background;
 mod calls;
+mod cgroups;
 mod collector;
+mod containers;
 mod cost;
 pub mod doctor;
 mod drain;
@@ -21,6 +24,8 @@ mod modules;
 mod options;
 mod outcome;
 mod probes;
+mod redact;
+mod runtimes;
 mod session;
 mod signals;
 mod sink;
@@ -30,7 +35,8 @@ mod wait;
 
 pub use error::Error;
 pub use options::{
-    Allocations, Collector, Encode, Options, Retention, RingBytes, Rotation, Scope, Stacks,
+    Allocations, Collector, Encode, Options, Redaction, Retention, RingBytes, Rotation, Scope,
+    Stacks,
 };
 pub use outcome::{Progress, Summary};
 pub use session::record;

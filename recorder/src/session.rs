@@ -20,6 +20,7 @@ use store::{Folder, Manifest, Meta, MetaWriter};
 
 use crate::background::Background;
 use crate::collector::{self, InProcess};
+use crate::containers::Containers;
 use crate::cost::Meter;
 use crate::drain::Drain;
 use crate::host::{self, Host};
@@ -32,7 +33,7 @@ use crate::signals::Signals;
 use crate::sink::Sink;
 use crate::sources::Source;
 use crate::uprobes::{Reach, Uprobes};
-use crate::{Error, Options, about, wait};
+use crate::{Error, Options, about, redact, wait};
 
 /// How often clocks, counters and cost are noted.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -130,6 +131,8 @@ struct Session<'a> {
     uprobes: Option<Uprobes>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
+    /// Reads what runtimes know of containers.
+    containers: Containers,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
     processes: Option<Receiver<u32>>,
     background: Background,
@@ -168,9 +171,12 @@ impl<'a> Session<'a> {
             .collect::<Result<_, Error>>()?;
         let (tell, processes) = channel();
         let modules = match options.sources.has_stream(Stream::Stacks) {
-            true => Some(Modules::start(kernel.take_modules_maps()?, tell)?),
+            true => {
+                Some(Modules::start(kernel.take_modules_maps()?, tell, options.redaction.no_paths)?)
+            }
             false => None,
         };
+        let containers = Containers::start(kernel.take_cgroups_ring()?, &options.host_root)?;
         let held = modules.as_ref().map(Modules::holder);
         let background = Background::start(&folder, options, held)?;
         let meter = Meter::new(drains.len());
@@ -185,6 +191,7 @@ impl<'a> Session<'a> {
             in_process: None,
             uprobes: None,
             modules,
+            containers,
             processes: Some(processes),
             background,
             meta,
@@ -208,7 +215,13 @@ impl<'a> Session<'a> {
         let modules = self.modules.as_ref().expect("allocations have stacks");
         let (stacks, allocations) = (self.sink(Stream::Stacks), self.sink(Stream::Allocations));
         collector.set_epoch(self.segment as u32);
-        let started = InProcess::start(collector, stacks, allocations, modules.asker())?;
+        let started = InProcess::start(
+            collector,
+            stacks,
+            allocations,
+            self.options.redaction.no_paths,
+            modules.asker(),
+        )?;
         self.in_process = Some(started);
         Ok(())
     }
@@ -271,9 +284,14 @@ impl<'a> Session<'a> {
     /// the processes.
     fn snapshot(&mut self) -> Result<Vec<u32>, Error> {
         let processes = self.kernel.snapshot()?;
-        let known: Vec<Meta> = processes.iter().copied().filter_map(host::process).collect();
-        self.meta.write(&known)?;
+        self.meta.write(&self.told_of(&processes))?;
         Ok(processes.into_iter().map(host::pid_of).collect())
+    }
+
+    /// What /proc tells of processes, as far as it is kept.
+    fn told_of(&self, upids: &[u64]) -> Vec<Meta> {
+        let found = upids.iter().copied().filter_map(host::process);
+        found.map(|found| redact::process(found, &self.options.redaction)).collect()
     }
 
     /// Waits for the end; returns why it came.
@@ -371,6 +389,7 @@ impl<'a> Session<'a> {
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
+        records.extend(self.containers.records());
         records.extend(self.costs());
         Ok(self.meta.write(&records)?)
     }
@@ -416,9 +435,8 @@ impl<'a> Session<'a> {
         if let Some(in_process) = &self.in_process {
             in_process.begin(segment);
         }
-        let known: Vec<Meta> =
-            self.kernel.snapshot()?.into_iter().filter_map(host::process).collect();
-        meta.write(&known)?;
+        let processes = self.kernel.snapshot()?;
+        meta.write(&self.told_of(&processes))?;
         others.iter().try_for_each(|drain| drain.switch(segment, false))?;
         context.iter().try_for_each(|drain| drain.end_overlap())?;
         let mut modules = Vec::new();
@@ -427,6 +445,10 @@ impl<'a> Session<'a> {
             modules = looking.records(true);
             meta.write(&modules)?;
         }
+        // Of whichever segment they were told: the names of what it does not have are passed over.
+        self.containers.settle();
+        let containers = self.containers.records();
+        meta.write(&containers)?;
         // Where the old segment ends the new one begins, so that no loss is in both.
         let counters = self.counters()?;
         meta.write(std::slice::from_ref(&counters))?;
@@ -437,6 +459,7 @@ impl<'a> Session<'a> {
         };
         let mut old = std::mem::replace(&mut self.meta, meta);
         old.write(&modules)?;
+        old.write(&containers)?;
         old.write(&[counters, closing])?;
         old.finish()?;
         self.background.take(self.segment);
@@ -480,6 +503,8 @@ impl<'a> Session<'a> {
             records.extend(modules.records(false));
             self.notes.extend(modules.notes());
         }
+        self.containers.settle();
+        records.extend(self.containers.records());
         records.extend(self.costs());
         records.push(Meta::End {
             monotonic_ns: host::monotonic_ns(),
