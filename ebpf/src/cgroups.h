@@ -54,13 +54,20 @@ static __always_inline struct cgroup *cgroup_by_controller(struct css_set *set, 
 	return state ? BPF_CORE_READ(state, cgroup) : 0;
 }
 
-/* Whether a group has the name of a container: an id of 64 digits is part of it. */
+/* Whether a group has the name of a container: an id of 64 digits is part of it. Read in words, most of
+ * which are not, to spare the stack. */
 #define CONTAINER_NAME 64
 static __always_inline bool is_named_after_container(struct cgroup *cgroup)
 {
-	char name[CONTAINER_NAME + 1];
-	const char *from = BPF_CORE_READ(cgroup, kn, name);
-	return from && bpf_probe_read_kernel_str(name, sizeof(name), from) == sizeof(name);
+	const char *name = BPF_CORE_READ(cgroup, kn, name);
+	for (int i = 0; i < CONTAINER_NAME; i += 8) {
+		__u64 word;
+		if (!name || bpf_probe_read_kernel(&word, sizeof(word), name + i))
+			return false;
+		if ((word - 0x0101010101010101) & ~word & 0x8080808080808080)
+			return false; /* one of its bytes is 0 */
+	}
+	return true;
 }
 
 /* The same for the group around it: a container may have groups of its own in its group. */

@@ -4,13 +4,16 @@
 mod allocations;
 mod calls;
 mod command;
+mod containers;
 mod counts;
 mod crash;
 mod frames;
 mod growing;
 mod lab;
 mod overflow;
+mod plan;
 mod programs;
+mod redaction;
 mod refusals;
 mod scope;
 mod segments;

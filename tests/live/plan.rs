@@ -1,0 +1,1 @@
+//! What a recording would be, without one.
