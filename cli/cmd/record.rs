@@ -15,6 +15,8 @@ use recorder::{
 };
 use schema::Stream;
 
+use crate::output::TableOrJson;
+
 const EXAMPLES: &str = "\
 Examples:
   ebrec record -- make -j8            a command and all it starts
@@ -22,7 +24,9 @@ Examples:
   ebrec record -p 1234 -s syscalls    the system calls of a process and its children
   ebrec record -s memory -- ./server  every allocation with its stack, page faults, memory
   ebrec record -s cpu,offcpu -p 1234  where a process spends its time, on and off the CPU
-  ebrec record -s light --keep 1h     a flight recorder: the last hour";
+  ebrec record -s light --keep 1h     a flight recorder: the last hour
+  ebrec record --container web        a container, by its name or id
+  ebrec record --dry-run              what would be recorded, and what it costs";
 
 /// Record what this machine, some processes or a command do
 ///
@@ -140,6 +144,12 @@ pub struct Args {
     /// Where the root of the machine's file system is, for a recorder that runs in a container
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     host_root: PathBuf,
+    /// Say what would be recorded, what this kernel lacks and what it costs; record nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Format of what --dry-run says
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", requires = "dry_run")]
+    format: TableOrJson,
     /// Name the functions of stacks now, or later with `ebrec symbolize`
     #[arg(long, value_name = "WHEN", default_value = "now")]
     symbols: When,
@@ -182,7 +192,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "there is no command after `--`: name one, or leave `--` out to record the whole machine"
         );
     }
+    let (dry_run, format) = (args.dry_run, args.format);
     let options = options(args)?;
+    if dry_run {
+        crate::cmd::plan::print(&recorder::plan::plan(&options)?, &options, format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let bar = progress_bar(quiet || options.command.is_some());
     let summary = recorder::record(&options, &mut |progress| show(&bar, progress))?;
     bar.finish_and_clear();

@@ -45,7 +45,7 @@ pub fn opening(manifest: &Manifest, host: &Host, segment: u64, baseline: Vec<Met
 }
 
 /// What was left out or replaced, in the words of the options.
-fn redaction(options: &Options) -> String {
+pub fn redaction(options: &Options) -> String {
     let Redaction { no_args, no_paths, hash_addresses } = options.redaction;
     let done = [
         (no_args, "no-args"),

@@ -55,6 +55,8 @@ pub struct Kernel {
     btf: Btf,
     /// Programs that this kernel does not take, and why.
     pub missing: Vec<String>,
+    /// Tracepoints that programs are attached to.
+    pub attached: BTreeSet<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
 }
@@ -162,7 +164,13 @@ impl Kernel {
             }
             loaded => loaded?,
         };
-        let mut kernel = Kernel { ebpf, btf, missing: Vec::new(), follows_requests: false };
+        let mut kernel = Kernel {
+            ebpf,
+            btf,
+            missing: Vec::new(),
+            attached: BTreeSet::new(),
+            follows_requests: false,
+        };
         kernel.fill_calls(options)?;
         kernel.fill_scope(&options.scope, &cgroups, launched_pid)?;
         Ok(kernel)
@@ -244,6 +252,7 @@ impl Kernel {
             !RENAMED.iter().any(one_of)
         };
         self.missing.retain(is_told);
+        self.attached.extend(attached);
         Ok(())
     }
 
@@ -445,6 +454,7 @@ fn ring_bytes(options: &Options, stream: Stream) -> u32 {
     if options.sources.has_stream(stream) { options.rings.of(stream) } else { 4096 }
 }
 
+/// The bits that a thread must have; 0 for the whole machine.
 fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
     let bit = |wanted: bool, bit| if wanted { bit } else { 0 };
     bit(!scope.pids.is_empty() || launched_pid.is_some(), SCOPE_TREE)
@@ -494,7 +504,7 @@ fn streams_of(tracepoint: &str) -> &'static [Stream] {
 }
 
 /// Whether a recording is worth having without the tracepoint.
-fn is_optional(tracepoint: &str) -> bool {
+pub fn is_optional(tracepoint: &str) -> bool {
     const OPTIONAL: &[&str] = &[
         "io_uring_",
         "cgroup_attach_task",

@@ -5,7 +5,8 @@
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
 //! process and by probes (`probes`); `background` encodes, names and drops segments; `launch` starts
 //! a command; `containers` reads what runtimes (`runtimes`) know of control groups (`cgroups`); `redact` leaves
-//! out what is not to be kept; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
+//! out what is not to be kept; `host` reads clocks and /proc; `doctor` tells what this machine can record, `plan` what a recording
+//! would be (`hooks`). No event kind is named here: `schema` lists them.
 
 mod about;
 mod background;
@@ -17,12 +18,14 @@ mod cost;
 pub mod doctor;
 mod drain;
 mod error;
+pub mod hooks;
 mod host;
 mod kernel;
 mod launch;
 mod modules;
 mod options;
 mod outcome;
+pub mod plan;
 mod probes;
 mod redact;
 mod runtimes;

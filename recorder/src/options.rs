@@ -61,7 +61,7 @@ pub struct Options {
 
 impl Options {
     /// Options that record everything of nobody: for a look at what this kernel takes.
-    pub(crate) fn for_check() -> Options {
+    pub fn for_check() -> Options {
         Options {
             output: PathBuf::new(),
             force: false,

@@ -50,14 +50,7 @@ const RESERVE_BYTES: usize = 1 << 20;
 /// What keeps the recording from starting; then nothing is left behind. Once it has started, it
 /// ends in order and says so in the summary.
 pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<Summary, Error> {
-    if let Some(pid) = options
-        .scope
-        .pids
-        .iter()
-        .find(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
-    {
-        return Err(Error::NoProcess(*pid));
-    }
+    check_pids(options)?;
     let signals = Signals::new()?;
     let (in_process, variables) = match has_library(options) {
         true => collector::create(options).map(|(made, variables)| (Some(made), variables))?,
@@ -87,8 +80,17 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
     Ok(summary)
 }
 
+/// Whether all processes to record exist.
+pub fn check_pids(options: &Options) -> Result<(), Error> {
+    let exists = |pid: &&u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    match options.scope.pids.iter().find(|pid| !exists(pid)) {
+        Some(pid) => Err(Error::NoProcess(*pid)),
+        None => Ok(()),
+    }
+}
+
 /// Whether a library in the processes of the command records their allocations.
-fn has_library(options: &Options) -> bool {
+pub fn has_library(options: &Options) -> bool {
     options.sources.has(Source::Allocations)
         && options.command.is_some()
         && options.allocations.collector != Collector::Uprobes
