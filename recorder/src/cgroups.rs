@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// The file system of the unified hierarchy; the older ones' has the name without the number.
+const UNIFIED: &str = "cgroup2";
 /// Where the number of a hierarchy is in an id; as in ebpf/src/cgroups.h.
 const HIERARCHY_SHIFT: u32 = 48;
 /// Folders nested deeper are not looked at.
@@ -50,10 +52,11 @@ fn parse(mounts: &str, groups: &str) -> Vec<Hierarchy> {
     let hierarchy = |line: &str| {
         let mut words = line.split(' ').skip(1);
         let (mount, kind, options) = (words.next()?, words.next()?, words.next()?);
-        if kind == "cgroup2" {
+        if kind == UNIFIED {
             let mount = mount.into();
             return Some(Hierarchy { mount, number: 0, is_without_controller: false });
         }
+        let is_old = UNIFIED.strip_suffix('2') == Some(kind);
         // Which of the older ones it is, its controllers tell; one without has a name in their place.
         let options: Vec<&str> = options.split(',').collect();
         let (number, controllers) = groups.lines().find_map(|line| {
@@ -61,7 +64,7 @@ fn parse(mounts: &str, groups: &str) -> Vec<Hierarchy> {
             let (controllers, _) = rest.split_once(':')?;
             let is_it = !controllers.is_empty()
                 && controllers.split(',').all(|controller| options.contains(&controller));
-            Some((number.parse().ok()?, controllers)).filter(|_| is_it && kind == "cgroup")
+            Some((number.parse().ok()?, controllers)).filter(|_| is_it && is_old)
         })?;
         let is_without_controller = controllers.starts_with("name=");
         Some(Hierarchy { mount: mount.into(), number, is_without_controller })
