@@ -380,7 +380,7 @@ int BPF_PROG(tp_btf__sys_exit__for_allocations, struct pt_regs *regs, long ret)
 	/* PROT_EXEC, of a file: it may be an allocator's. */
 	if (operation == EBREC_OP_MMAP && !failed && args[2] & 4 && (__s32)args[4] >= 0)
 		tell_process(FIELD(task, tgid));
-	identify(task, thread);
+	identify_apart(task, thread, LANE_EVENT);
 	header(&record.header, EBREC_ALLOCATION, bpf_ktime_get_ns(), FIELD(task, tgid), FIELD(task, pid), sizeof(record));
 	if (has_stacks)
 		record.stack_id = stack_of(ctx, task, false, 0, true, LANE_EVENT);
