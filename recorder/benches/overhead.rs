@@ -120,6 +120,7 @@ fn options(command: Vec<std::ffi::OsString>) -> Options {
         stacks: Stacks::default(),
         allocations: Allocations::default(),
         symbolizer: None,
+        ..Options::for_check()
     }
 }
 

@@ -185,7 +185,7 @@ fn arguments_of_other_users_are_for_root() {
     recorder.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
     recorder.args(["--inh-caps", caps, "--ambient-caps", caps]).arg(&program);
     let pid = other.pid();
-    recorder.args(["record", "-s", "processes", "--comm", "workload", "-d", "1s"]);
+    recorder.args(["record", "-q", "-s", "processes", "--comm", "workload", "-d", "1s"]);
     let Ok(mut started) = recorder.current_dir(lab.path()).spawn() else {
         return skip("setpriv cannot give capabilities");
     };
