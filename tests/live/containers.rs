@@ -11,18 +11,26 @@ use crate::skip::skip;
 /// Processes of each group that only end, one in ten after it ran a program.
 const CHILDREN: usize = 2003;
 
-/// Control groups that are removed with the test, and their folders on the way.
-struct Groups(Vec<PathBuf>);
+/// Control groups that are removed with the test, and their folders on the way; all below one that no
+/// other test has.
+struct Groups {
+    top: String,
+    made: Vec<PathBuf>,
+}
 
 impl Groups {
+    fn new(test: &str) -> Groups {
+        Groups { top: format!("ebrec-test-{test}-{}", std::process::id()), made: Vec::new() }
+    }
+
     /// A group at `path` of the hierarchy mounted at `mount`; `None` where none can be made.
     fn add(&mut self, mount: &Path, path: &str) -> Option<PathBuf> {
         let mut folder = mount.to_path_buf();
-        for name in path.split('/').filter(|name| !name.is_empty()) {
+        for name in std::iter::once(&*self.top).chain(path.split('/')) {
             folder.push(name);
             if !folder.exists() {
                 fs::create_dir(&folder).ok()?;
-                self.0.push(folder.clone());
+                self.made.push(folder.clone());
             }
         }
         Some(folder)
@@ -31,7 +39,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        for folder in self.0.iter().rev() {
+        for folder in self.made.iter().rev() {
             // A member that is on its way out keeps it for a moment.
             for _ in 0..100 {
                 if fs::remove_dir(folder).is_ok() {
@@ -81,7 +89,7 @@ fn every_process_however_short_has_its_container() {
     let Some(lab) = Lab::open() else { return };
     let root = lab.path().join("root");
     let (unified, old) = mounts(&["pids", "freezer"]);
-    let mut groups = Groups(Vec::new());
+    let mut groups = Groups::new("shapes");
     // Of each group: the folder, and container, name, runtime, pod and unit as they are to be found.
     let mut expected: BTreeMap<PathBuf, [Option<String>; 5]> = BTreeMap::new();
     let mut add = |mount: &Path, path: &str, found: [Option<&str>; 5]| {
@@ -167,7 +175,7 @@ fn a_container_is_known_whose_files_are_gone_soon() {
     let Some(lab) = Lab::open() else { return };
     let root = lab.path().join("root");
     let (unified, _) = mounts(&[]);
-    let mut groups = Groups(Vec::new());
+    let mut groups = Groups::new("short");
     let workload = super::lab::workload();
     let mut script = String::new();
     for number in 20..40 {
@@ -211,7 +219,7 @@ fn a_container_is_recorded_by_its_name_or_id() {
     let Some(lab) = Lab::open() else { return };
     let root = lab.path().join("root");
     let (unified, old) = mounts(&["pids"]);
-    let mut groups = Groups(Vec::new());
+    let mut groups = Groups::new("scope");
     let mut folders = Vec::new();
     for (number, name) in [(51, "wanted"), (52, "other"), (53, "twin"), (54, "twin")] {
         docker(&root, &id(number), name);
