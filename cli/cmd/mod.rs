@@ -7,6 +7,8 @@ pub mod encode;
 #[cfg(feature = "analyze")]
 pub mod export;
 pub mod info;
+#[cfg(feature = "record")]
+mod plan;
 #[cfg(feature = "analyze")]
 pub mod query;
 #[cfg(feature = "record")]

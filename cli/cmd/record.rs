@@ -12,10 +12,12 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use recorder::{
-    Allocations, Collector, DNS_PORTS_MAX, Encode, Options, Progress, Retention, RingBytes,
-    Rotation, Scope, Source, Sources, Stacks, Summary,
+    Allocations, Collector, DNS_PORTS_MAX, Encode, Options, Progress, Redaction, Retention,
+    RingBytes, Rotation, Scope, Source, Sources, Stacks, Summary,
 };
 use schema::Stream;
+
+use crate::output::TableOrJson;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +26,9 @@ Examples:
   ebrec record -p 1234 -s syscalls    the system calls of a process and its children
   ebrec record -s memory -- ./server  every allocation with its stack, page faults, memory
   ebrec record -s cpu,offcpu -p 1234  where a process spends its time, on and off the CPU
-  ebrec record -s light --keep 1h     a flight recorder: the last hour";
+  ebrec record -s light --keep 1h     a flight recorder: the last hour
+  ebrec record --container web        a container, by its name or id
+  ebrec record --dry-run              what would be recorded, and what it costs";
 
 /// Record what this machine, some processes or a command do
 ///
@@ -71,6 +75,9 @@ pub struct Args {
     /// Record this control group and those below it; may be repeated
     #[arg(long = "cgroup", value_name = "FOLDER")]
     cgroups: Vec<PathBuf>,
+    /// Record this container, by its name or the beginning of its id; may be repeated
+    #[arg(long = "container", value_name = "NAME_OR_ID")]
+    containers: Vec<String>,
     /// Begin a new segment after this time
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     rotate: Duration,
@@ -128,6 +135,28 @@ pub struct Args {
     // [disk]
 
     // [containers]
+    /// Keep no arguments of programs
+    #[arg(long, help_heading = "What is left out")]
+    no_args: bool,
+    /// Keep no paths; of programs and libraries the file's name
+    ///
+    /// Arguments may have paths too: see --no-args.
+    #[arg(long, help_heading = "What is left out")]
+    no_paths: bool,
+    /// Replace IP addresses and names of Unix sockets by tokens: the same for the same address
+    ///
+    /// Tokens are made with a key that is drawn for each recording and kept nowhere.
+    #[arg(long, help_heading = "What is left out")]
+    hash_addresses: bool,
+    /// Where the root of the machine's file system is, for a recorder that runs in a container
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    host_root: PathBuf,
+    /// Say what would be recorded, what this kernel lacks and what it costs; record nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Format of what --dry-run says
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", requires = "dry_run")]
+    format: TableOrJson,
     /// Name the functions of stacks now, or later with `ebrec symbolize`
     #[arg(long, value_name = "WHEN", default_value = "now")]
     symbols: When,
@@ -170,7 +199,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "there is no command after `--`: name one, or leave `--` out to record the whole machine"
         );
     }
+    let (dry_run, format) = (args.dry_run, args.format);
     let options = options(args)?;
+    if dry_run {
+        crate::cmd::plan::print(&recorder::plan::plan(&options)?, &options, format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let bar = progress_bar(quiet || options.command.is_some());
     let summary = recorder::record(&options, &mut |progress| show(&bar, progress))?;
     bar.finish_and_clear();
@@ -203,12 +237,18 @@ fn options(args: Args) -> anyhow::Result<Options> {
     if args.dns_ports.len() > DNS_PORTS_MAX {
         bail!("--dns-port can be given {DNS_PORTS_MAX} times at most");
     }
+    let redaction = redaction(&args, &sources)?;
     Ok(Options {
         output: args.output,
         force: args.force,
         duration: args.duration,
         syscalls,
-        scope: Scope { pids: args.pids, comm: args.comm, cgroups: args.cgroups },
+        scope: Scope {
+            pids: args.pids,
+            comm: args.comm,
+            cgroups: args.cgroups,
+            containers: args.containers,
+        },
         command: (!args.command.is_empty()).then_some(args.command),
         rotation: Rotation { every: args.rotate, bytes: args.rotate_size.as_u64() },
         retention: Retention {
@@ -248,11 +288,29 @@ fn options(args: Args) -> anyhow::Result<Options> {
         // [disk]
 
         // [containers]
+        redaction,
+        host_root: args.host_root,
         symbolizer: match (args.symbols, args.encode) {
             (When::Now, When::Now) => Some(crate::cmd::symbolize::worker()?),
             _ => None,
         },
         sources,
+    })
+}
+
+/// What is left out; what would be in the trace all the same is refused.
+fn redaction(args: &Args, sources: &Sources) -> anyhow::Result<Redaction> {
+    let telling = [Source::Packets, Source::Dns].into_iter().find(|source| sources.has(*source));
+    if let Some(source) = telling.filter(|_| args.hash_addresses) {
+        bail!(
+            "--hash-addresses cannot hide the addresses and names that the source {0} records: leave it out of --sources (-{0}), or leave out --hash-addresses",
+            source.name()
+        );
+    }
+    Ok(Redaction {
+        no_args: args.no_args,
+        no_paths: args.no_paths,
+        hash_addresses: args.hash_addresses,
     })
 }
 

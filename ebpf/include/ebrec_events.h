@@ -168,8 +168,9 @@ struct ebrec_thread {
 	__u32 uid; /* Real user id. */
 	__u32 gid; /* Real group id. */
 	char thread_comm[16]; /* Its name. */
+	__u64 netns; /* Network namespace it is in, by its inode number. */
 };
-_Static_assert(sizeof(struct ebrec_thread) == 72, "thread");
+_Static_assert(sizeof(struct ebrec_thread) == 80, "thread");
 
 /* A process started another. */
 struct ebrec_fork {
@@ -180,8 +181,9 @@ struct ebrec_fork {
 	__u32 child_pid; /* Process id of the new process. */
 	__u32 uid; /* Real user id. */
 	__u32 gid; /* Real group id. */
+	__u64 netns; /* Network namespace that a new process or program is in, by its inode number. */
 };
-_Static_assert(sizeof(struct ebrec_fork) == 56, "fork");
+_Static_assert(sizeof(struct ebrec_fork) == 64, "fork");
 
 /* A process started another thread in itself. */
 struct ebrec_thread_start {
@@ -201,8 +203,9 @@ struct ebrec_exec {
 	__u32 uid; /* Real user id. */
 	__u32 gid; /* Real group id. */
 	__u32 euid; /* Effective user id, which a set-user-id program changes. */
+	__u64 netns; /* Network namespace that a new process or program is in, by its inode number. */
 };
-_Static_assert(sizeof(struct ebrec_exec) == 48, "exec");
+_Static_assert(sizeof(struct ebrec_exec) == 56, "exec");
 
 /* The last thread of a process ended. */
 struct ebrec_exit {

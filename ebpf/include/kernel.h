@@ -180,7 +180,7 @@ struct cgroup {
 	struct cgroup_root *root;
 };
 struct css_set {
-	struct cgroup_subsys_state *subsys[8];
+	struct cgroup_subsys_state *subsys[1]; /* one for each controller that the kernel has */
 	struct cgroup *dfl_cgrp;
 };
 
@@ -205,6 +205,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	const struct cred *cred, *real_cred;
 	struct css_set *cgroups;
+	struct nsproxy *nsproxy;
 	char comm[16];
 	void *bpf_storage;
 };
@@ -429,5 +430,13 @@ struct k_sigaction {
 };
 
 /* [containers] */
+struct net___ns { /* the part of a network namespace that says its number */
+	struct {
+		unsigned int inum;
+	} ns;
+};
+struct nsproxy {
+	struct net___ns *net_ns;
+};
 
 #pragma clang attribute pop

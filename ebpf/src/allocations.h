@@ -382,7 +382,7 @@ static __always_inline int memory_call_returns(void *ctx, struct pt_regs *regs, 
 	/* PROT_EXEC, of a file: it may be an allocator's. */
 	if (operation == EBREC_OP_MMAP && !failed && args[2] & 4 && (__s32)args[4] >= 0)
 		tell_process(FIELD(task, tgid));
-	identify(task, thread);
+	identify_apart(task, thread, LANE_EVENT);
 	header(&record.header, EBREC_ALLOCATION, bpf_ktime_get_ns(), FIELD(task, tgid), FIELD(task, pid), sizeof(record));
 	if (has_stacks)
 		record.stack_id = stack_of(ctx, task, false, 0, true, LANE_EVENT);

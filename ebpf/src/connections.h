@@ -25,7 +25,7 @@ static __always_inline struct socket_state *tcp_begin(const struct sock *sk, __u
 	struct listener *listener = 0;
 	if (new == TCP_SYN_RECV && old == TCP_LISTEN) {
 		/* In a softirq: it is as yet a copy of the socket that listens. */
-		struct listener_key at = {.netns = netns_of(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
+		struct listener_key at = {.netns = socket_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
 		listener = bpf_map_lookup_elem(&listeners, &at);
 		if (required && !listener)
 			return 0;

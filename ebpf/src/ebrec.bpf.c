@@ -14,7 +14,9 @@
 #include "kernel.h"
 
 #include "ring.h"
+#include "cgroups.h"
 #include "thread.h"
+#include "redact.h"
 #include "paths.h"
 #include "identity.h"
 #include "unwind.h"

@@ -64,6 +64,12 @@ static __always_inline void flow_add(struct packet *p, struct sk_buff *skb)
 	if (!filled)
 		return;
 	__u32 which = *filled & 1;
+	if (hash_addresses) {
+		/* Whose it is depends on the addresses that it has. */
+		packet_owner();
+		redact_address(p->key.local);
+		redact_address(p->key.remote);
+	}
 	/* Apart, so that each look-up is of one map that the verifier knows, which is faster. */
 	struct flow *flow;
 	if (which) {

@@ -17,28 +17,12 @@ static __always_inline __u64 upid_of(struct task_struct *task)
 	return start_ms << 22 | (__u32)BPF_CORE_READ(task, tgid);
 }
 
-/* The control group that tells most: that of the unified hierarchy, or, on machines whose containers
- * are in the older ones, the first of those that is not the root. */
-static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+/* Tells the recorder of the control group whose record is in the scratch. It reads what a runtime knows of
+ * the container that it may be, which is gone soon after the container. */
+static __always_inline bool tell_cgroup(struct scratch *s)
 {
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp);
-	if (BPF_CORE_READ(unified, self.parent))
-		return unified;
-#pragma unroll
-	for (int i = 0; i < 8; i++) {
-		struct cgroup_subsys_state *state = BPF_CORE_READ(set, subsys[i]);
-		struct cgroup *cgroup = state ? BPF_CORE_READ(state, cgroup) : 0;
-		if (cgroup && BPF_CORE_READ(cgroup, self.parent))
-			return cgroup;
-	}
-	return unified;
-}
-
-/* Ids are unique in a hierarchy only; the unified one has number 0. */
-static __always_inline __u64 cgroup_id(struct cgroup *cgroup)
-{
-	return BPF_CORE_READ(cgroup, kn, id) | (__u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 48;
+	__u32 size = s->size;
+	return size <= SCRATCH_MAX && !bpf_ringbuf_output(&cgroups_ring, s->bytes, size, BPF_RB_FORCE_WAKEUP);
 }
 
 /* Sends the path of a task's control group, once per segment. Returns the group's id. */
@@ -56,7 +40,7 @@ static __always_inline __u64 announce_cgroup(struct cgroup *cgroup, __u32 lane)
 	record->id = id;
 	s->size = sizeof(*record);
 	tail_cgroup_names(s, cgroup);
-	if (emit_scratch(&processes_ring, s, EBREC_CGROUP, lane))
+	if (emit_scratch(&processes_ring, s, EBREC_CGROUP, lane) && tell_cgroup(s))
 		bpf_map_update_elem(&cgroups_announced, &id, &now, BPF_ANY);
 	return id;
 }
@@ -76,6 +60,7 @@ static __always_inline int announce(struct task_struct *task, struct thread *thr
 	record.uid = BPF_CORE_READ(cred, uid.val);
 	record.gid = BPF_CORE_READ(cred, gid.val);
 	BPF_CORE_READ_STR_INTO(&record.thread_comm, task, comm);
+	record.netns = netns_of(task);
 	if (emit(&processes_ring, &record, EBREC_THREAD, sizeof(record), lane))
 		thread->epoch = now;
 	return 0;

@@ -74,7 +74,7 @@ static __always_inline void names_end(struct scratch *s, __u8 tag, bool truncate
 	tail_end(s, tag, s->base - s->size - TAIL_HEADER, truncated);
 }
 
-/* The names of a file, across the mounts on the way to the root. */
+/* The names of a file, across the mounts on the way to the root; where paths are not kept, its own. */
 static __always_inline void tail_file_names(struct scratch *s, __u8 tag, struct path *path)
 {
 	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
@@ -98,7 +98,7 @@ static __always_inline void tail_file_names(struct scratch *s, __u8 tag, struct 
 			s->mount = (__u64)above;
 			continue;
 		}
-		if (!push_name(s, BPF_CORE_READ(dentry, d_name.name)))
+		if (!push_name(s, BPF_CORE_READ(dentry, d_name.name)) || no_paths)
 			break;
 		s->at = (__u64)parent;
 	}
@@ -156,9 +156,10 @@ static __always_inline void tail_address(struct scratch *s, const void *user, __
 		return;
 	if (length > ADDRESS_KEPT)
 		length = ADDRESS_KEPT;
+	BOUNDED(length, 0xff);
 	if (bpf_probe_read_user(&s->bytes[at + TAIL_HEADER], length, user))
 		return;
-	tail_end(s, EBREC_TAIL_ADDRESS, length, false);
+	tail_end(s, EBREC_TAIL_ADDRESS, redact_sockaddr(s, at + TAIL_HEADER, length), false);
 }
 
 /* Sends the record put together in the scratch, whose fixed part is `record`. */

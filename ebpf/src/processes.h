@@ -18,6 +18,7 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	record.child_pid = BPF_CORE_READ(child, tgid);
 	record.uid = BPF_CORE_READ(cred, uid.val);
 	record.gid = BPF_CORE_READ(cred, gid.val);
+	record.netns = netns_of(child);
 	/* thread_start is fork without the ids at its end. */
 	__u32 kind = is_process ? EBREC_FORK : EBREC_THREAD_START;
 	__u32 size = is_process ? sizeof(struct ebrec_fork) : sizeof(struct ebrec_thread_start);
@@ -65,7 +66,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 		return 0;
 	identify(task, thread);
 	__u64 key = (__u64)task;
-	if (has_syscalls && !bpf_map_lookup_elem(&exec_paths, &key))
+	if (has_syscalls && !no_paths && !bpf_map_lookup_elem(&exec_paths, &key))
 		keep_exec_path(task, BPF_CORE_READ(bprm, filename), true);
 	struct scratch *s = scratch(LANE_EVENT);
 	if (!s)
@@ -80,15 +81,18 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	record->uid = BPF_CORE_READ(cred, uid.val);
 	record->gid = BPF_CORE_READ(cred, gid.val);
 	record->euid = BPF_CORE_READ(cred, euid.val);
+	record->netns = netns_of(task);
 	s->size = sizeof(*record);
-	tail_kernel_string(s, EBREC_TAIL_PATH, BPF_CORE_READ(bprm, filename));
+	if (!no_paths)
+		tail_kernel_string(s, EBREC_TAIL_PATH, BPF_CORE_READ(bprm, filename));
 	struct file *exe = BPF_CORE_READ(mm, exe_file);
 	if (exe)
 		tail_file_names(s, EBREC_TAIL_EXE, __builtin_preserve_access_index(&exe->f_path));
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	if (fs)
+	if (fs && !no_paths)
 		tail_file_names(s, EBREC_TAIL_CWD, __builtin_preserve_access_index(&fs->pwd));
-	tail_argv(s, mm);
+	if (!no_args && (args_uid == ~0u || args_uid == record->uid))
+		tail_argv(s, mm);
 	emit_scratch(&processes_ring, s, EBREC_EXEC, LANE_EVENT);
 	tell_process(FIELD(task, tgid));
 	return 0;

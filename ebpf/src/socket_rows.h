@@ -51,6 +51,15 @@ static __always_inline __u32 protocol_of(const struct sock *sk)
 	return 0;
 }
 
+/* Both ends, as they are kept. */
+static __always_inline void put_ends(__u8 *local, __u8 *remote, struct socket_state *s)
+{
+	__builtin_memcpy(local, &s->local, sizeof(s->local));
+	__builtin_memcpy(remote, &s->remote, sizeof(s->remote));
+	redact_address(local);
+	redact_address(remote);
+}
+
 /* Sends a row of connection_events. `what` is the event and, shifted by 8 and 16 bits, the state before
  * and the one from now on. */
 static __noinline int tell(struct socket_state *s, __u32 what, __u32 error, __u32 events, __u32 reason)
@@ -61,8 +70,7 @@ static __noinline int tell(struct socket_state *s, __u32 what, __u32 error, __u3
 	record.connection_id = s->id;
 	record.event = what & 0xff;
 	record.protocol = s->protocol;
-	__builtin_memcpy(record.local, &s->local, sizeof(record.local));
-	__builtin_memcpy(record.remote, &s->remote, sizeof(record.remote));
+	put_ends(record.local, record.remote, s);
 	record.old_state = what >> 8 & 0xff ?: ~0u;
 	record.state = what >> 16 & 0xff ?: ~0u;
 	record.error = error;
@@ -115,8 +123,7 @@ static __always_inline void connection_record(struct ebrec_connection *record, s
 		if (bpf_map_lookup_elem(&listeners, &key))
 			record->role = EBREC_ROLE_SERVER;
 	}
-	__builtin_memcpy(record->local, &s->local, sizeof(record->local));
-	__builtin_memcpy(record->remote, &s->remote, sizeof(record->remote));
+	put_ends(record->local, record->remote, s);
 	record->netns = s->netns;
 	record->socket_inode = s->inode;
 	record->connect_latency_ns = s->connect_latency_ns;
@@ -146,7 +153,11 @@ static __always_inline void tail_name(struct scratch *parts, __u8 tag, const cha
 	asm volatile("" : "+r"(length));
 	if (!length || length > UNIX_NAME_MAX || at > TAIL_LIMIT)
 		return;
+	if (no_paths && !hash_addresses && name[0])
+		return;
 	bpf_probe_read_kernel(&parts->bytes[at + TAIL_HEADER], length, name);
+	if (hash_addresses)
+		length = redact_unix(parts, at + TAIL_HEADER, length);
 	tail_end(parts, tag, length, false);
 }
 

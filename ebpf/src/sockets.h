@@ -112,7 +112,7 @@ static __always_inline struct socket_state *socket_of(const struct sock *sk)
 	return bpf_map_lookup_elem(&sockets, &key);
 }
 
-static __always_inline __u32 netns_of(const struct sock *sk)
+static __always_inline __u32 socket_netns(const struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
@@ -247,7 +247,7 @@ static __always_inline struct socket_state *socket_begin(__u64 key, __u32 protoc
 	s->role = role;
 	s->owner = owner;
 	s->opener_pid = owner >> 32;
-	s->netns = netns_of(sk);
+	s->netns = socket_netns(sk);
 	s->inode = socket_inode(sk);
 	s->connect_latency_ns = EBREC_UNKNOWN;
 	s->bits = protocol == EBREC_PROTOCOL_TCP ? 0 : SOCKET_COUNTS;

@@ -104,7 +104,7 @@ static __always_inline int syscall_begins(struct pt_regs *regs, long number, boo
 	if (what && !what->wanted)
 		return 0;
 	arguments(thread->args, regs, compat);
-	if (what && what->is_exec)
+	if (what && what->is_exec && !no_paths)
 		keep_exec_path(task, (void *)thread->args[what->path == 2], false);
 	thread->call = call;
 	thread->enter_ns = bpf_ktime_get_ns();
@@ -149,15 +149,16 @@ static __always_inline void tail_call_address(struct scratch *s, struct call *wh
 			__u64 name_length;
 		} msghdr = {};
 		bpf_probe_read_user(&msghdr, sizeof(msghdr), address);
-		tail_address(s, msghdr.name, (__u32)msghdr.name_length);
-		return;
+		address = msghdr.name;
+		length = msghdr.name_length;
+	} else {
+		if (length_index > 5)
+			return;
+		length = args[length_index];
+		if (what->address_kind == ADDRESS_LEN_PTR &&
+		    bpf_probe_read_user(&length, sizeof(length), (void *)args[length_index]))
+			return;
 	}
-	if (length_index > 5)
-		return;
-	length = args[length_index];
-	if (what->address_kind == ADDRESS_LEN_PTR &&
-	    bpf_probe_read_user(&length, sizeof(length), (void *)args[length_index]))
-		return;
 	tail_address(s, address, length);
 }
 
@@ -175,9 +176,9 @@ static __always_inline void call_tails(struct scratch *s, struct call *what, str
 			return;
 		}
 	}
-	if (path <= 5)
+	if (path <= 5 && !no_paths)
 		tail_user_string(s, EBREC_TAIL_PATH, (void *)thread->args[path]);
-	if (path2 <= 5)
+	if (path2 <= 5 && !no_paths)
 		tail_user_string(s, EBREC_TAIL_PATH2, (void *)thread->args[path2]);
 	if (what->address)
 		tail_call_address(s, what, thread->args);

@@ -93,14 +93,6 @@ struct {
 	__type(value, __u32);
 } roots SEC(".maps");
 
-/* Control groups whose members, and those of groups below them, are in scope. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u64);
-	__type(value, __u32);
-} wanted_cgroups SEC(".maps");
-
 static __always_inline __u32 epoch(void)
 {
 	__u32 zero = 0, *value = bpf_map_lookup_elem(&control, &zero);
@@ -163,22 +155,6 @@ static __always_inline bool comm_matches(const char *comm)
 			return true;
 	}
 	return true;
-}
-
-/* Control groups may be nested deeper than this; what lies deeper is not found. */
-#define CGROUP_DEPTH 24
-
-static __always_inline bool cgroup_matches(struct task_struct *task)
-{
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	for (int i = 0; i < CGROUP_DEPTH && cgroup; i++) {
-		__u64 id = BPF_CORE_READ(cgroup, kn, id);
-		if (bpf_map_lookup_elem(&wanted_cgroups, &id))
-			return true;
-		struct cgroup_subsys_state *parent = BPF_CORE_READ(cgroup, self.parent);
-		cgroup = parent ? BPF_CORE_READ(parent, cgroup) : 0;
-	}
-	return false;
 }
 
 /* The scope bits of a task; `comm` is the name it has or is about to have. */

@@ -20,6 +20,10 @@
 -- @column container_id  Container, as the control group's path names it.
 -- @column exit_code     Exit code, when it exited by itself.
 -- @column signal        Signal that ended it, such as `SIGKILL`.
+-- @column container_name  Name of its container.
+-- @column pod           Name of its Kubernetes pod.
+-- @column unit          Its systemd unit, such as `nginx.service`, as the control group's path names it.
+-- @column netns         Network namespace when it or its program started, by inode number, as `lsns` shows it.
 SELECT
     min(start_ts) AS start_ts,
     max(end_ts) AS end_ts,
@@ -39,6 +43,10 @@ SELECT
     last_value(cgroup) IGNORE NULLS AS cgroup,
     last_value(container_id) IGNORE NULLS AS container_id,
     last_value(exit_code) IGNORE NULLS AS exit_code,
-    last_value(signal) IGNORE NULLS AS signal
+    last_value(signal) IGNORE NULLS AS signal,
+    last_value(container_name) IGNORE NULLS AS container_name,
+    last_value(pod) IGNORE NULLS AS pod,
+    last_value(unit) IGNORE NULLS AS unit,
+    last_value(netns) IGNORE NULLS AS netns
 FROM processes_segments
 GROUP BY host, upid

@@ -121,6 +121,7 @@ fn options(command: Vec<std::ffi::OsString>) -> Options {
         allocations: Allocations::default(),
         dns_ports: vec![53],
         symbolizer: None,
+        ..Options::for_check()
     }
 }
 

@@ -3,12 +3,12 @@
 use store::manifest::{FormatVersion, State};
 use store::{Manifest, Meta};
 
-use crate::Options;
 use crate::host::{self, Host};
+use crate::{Options, Redaction, redact};
 
 /// The manifest of a recording that begins.
 pub fn manifest(options: &Options, host: &Host) -> Manifest {
-    let command = options.command.as_ref();
+    let command = options.command.as_deref();
     Manifest {
         format: FormatVersion::CURRENT,
         id: format!("{}-{:x}", host.boot_id, host::monotonic_ns()),
@@ -18,11 +18,10 @@ pub fn manifest(options: &Options, host: &Host) -> Manifest {
         created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
         recorder_version: env!("CARGO_PKG_VERSION").to_string(),
         state: State::Recording,
-        command: command
-            .map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+        command: command.map(|words| redact::command(words, &options.redaction)),
         sources: options.sources.streams().map(|stream| stream.name().to_string()).collect(),
         options: settings(options),
-        redaction: "none".to_string(),
+        redaction: redaction(options),
     }
 }
 
@@ -45,6 +44,19 @@ pub fn opening(manifest: &Manifest, host: &Host, segment: u64, baseline: Vec<Met
     records
 }
 
+/// What was left out or replaced, in the words of the options.
+pub fn redaction(options: &Options) -> String {
+    let Redaction { no_args, no_paths, hash_addresses } = options.redaction;
+    let done = [
+        (no_args, "no-args"),
+        (!no_args && host::args_uid().is_some(), "own-args"),
+        (no_paths, "no-paths"),
+        (hash_addresses, "hash-addresses"),
+    ];
+    let words: Vec<&str> = done.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
+    if words.is_empty() { "none".to_string() } else { words.join(", ") }
+}
+
 /// The settings, as kept in the trace.
 fn settings(options: &Options) -> serde_json::Value {
     serde_json::json!({
@@ -52,6 +64,7 @@ fn settings(options: &Options) -> serde_json::Value {
         "pids": options.scope.pids,
         "comm": options.scope.comm,
         "cgroups": options.scope.cgroups,
+        "containers": options.scope.containers,
         "syscalls": options.syscalls,
         "rotate_s": options.rotation.every.as_secs_f64(),
         "rotate_bytes": options.rotation.bytes,

@@ -50,20 +50,19 @@ impl Background {
     ) -> Result<Background, Error> {
         let status = Arc::new(Status::default());
         let (segments, received) = channel();
-        let worker = Worker {
-            folder: folder.clone(),
-            encode: options.encode,
-            keep_spool: options.keep_spool,
-            symbols: options
-                .symbolizer
-                .as_ref()
-                .zip(held)
-                .map(|(command, held)| (symbolizer(command), held)),
-            retention: options.retention,
-            pool: pool(status.clone())?,
-            done: VecDeque::new(),
-            status: status.clone(),
-        };
+        let worker =
+            Worker {
+                folder: folder.clone(),
+                encode: options.encode,
+                keep_spool: options.keep_spool,
+                symbols: options.symbolizer.as_ref().zip(held).map(|(command, held)| {
+                    (symbolizer(command, !options.redaction.no_paths), held)
+                }),
+                retention: options.retention,
+                pool: pool(status.clone())?,
+                done: VecDeque::new(),
+                status: status.clone(),
+            };
         let thread = std::thread::Builder::new()
             .name("encode".into())
             .spawn(move || worker.run(&received))
@@ -176,11 +175,13 @@ impl Worker {
 }
 
 /// What names functions, in a process of its own: the files are those of whatever ran here.
-fn symbolizer(command: &[OsString]) -> Symbolizer {
+fn symbolizer(command: &[OsString], lines: bool) -> Symbolizer {
     Symbolizer::new(symbols::Options {
         same_boot: true,
         perf_maps: Some(Arc::new(host::perf_map)),
         worker: Some(command.to_vec()),
+        // Those would be paths of source files.
+        lines,
         ..symbols::Options::default()
     })
 }

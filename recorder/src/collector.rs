@@ -16,7 +16,7 @@ use store::meta::KindCount;
 
 use crate::modules::Request;
 use crate::sink::Sink;
-use crate::{Error, Options, host};
+use crate::{Error, Options, host, redact};
 
 /// Longest time between two looks at the rings.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -62,6 +62,7 @@ impl InProcess {
         collector: Collector,
         stacks: Arc<Sink>,
         allocations: Arc<Sink>,
+        no_paths: bool,
         look_at: impl Fn(Request) + Send + 'static,
     ) -> Result<InProcess, Error> {
         let cpu_ns = Arc::new(AtomicU64::new(0));
@@ -71,6 +72,7 @@ impl InProcess {
             collector,
             stacks: Out { sink: stacks, block: Vec::with_capacity(BLOCK_BYTES) },
             allocations: Out { sink: allocations, block: Vec::with_capacity(BLOCK_BYTES) },
+            no_paths,
             look_at: Box::new(look_at),
             cpu_ns: cpu_ns.clone(),
             totals: totals.clone(),
@@ -136,6 +138,8 @@ struct Worker {
     collector: Collector,
     stacks: Out,
     allocations: Out,
+    /// Of files only the name is kept.
+    no_paths: bool,
     look_at: Box<dyn Fn(Request) + Send>,
     cpu_ns: Arc<AtomicU64>,
     totals: Arc<Mutex<Vec<KindTotals>>>,
@@ -180,6 +184,7 @@ impl Worker {
     fn pass(&mut self) -> usize {
         let (stacks, allocations, look_at) =
             (&mut self.stacks, &mut self.allocations, &self.look_at);
+        let no_paths = self.no_paths;
         let bytes = self.collector.drain(&mut |record| match stream_of(record) {
             Some(Stream::Allocations) => allocations.push(record),
             Some(Stream::Stacks) => {
@@ -193,7 +198,10 @@ impl Worker {
                         path: mapping.file,
                     });
                 }
-                stacks.push(record);
+                match no_paths.then(|| redact::with_file_names(record)).flatten() {
+                    Some(redacted) => stacks.push(&redacted),
+                    None => stacks.push(record),
+                }
             }
             _ => {}
         });

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use aya::Btf;
 
-use crate::{Error, Options, kernel::Kernel};
+use crate::cgroups::hierarchies;
+use crate::kernel::{Kernel, is_optional};
+use crate::{Error, Options, hooks};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
@@ -111,23 +113,32 @@ fn capabilities() -> Check {
 }
 
 fn cgroups() -> Check {
-    let mounts = read("/proc/self/mounts");
-    let unified = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (path, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then(|| path.to_string())
-    });
-    match unified {
-        Some(path) => {
-            Check::new("control groups", State::Good, format!("unified hierarchy at {path}"), None)
+    let all = hierarchies();
+    let old =
+        all.iter().filter(|hierarchy| hierarchy.number != 0 && !hierarchy.is_without_controller);
+    let old = match old.count() {
+        0 => String::new(),
+        count => format!("{count} older (v1) hierarchies"),
+    };
+    let unified = all.iter().find(|hierarchy| hierarchy.number == 0);
+    let unified =
+        unified.map(|unified| format!("unified hierarchy at {}", unified.mount.display()));
+    let found = match (unified, old.as_str()) {
+        (Some(unified), "") => unified,
+        (Some(unified), old) => format!("{unified}, {old}"),
+        (None, "") => {
+            return Check::new(
+                "control groups",
+                State::Degraded,
+                "no hierarchy is mounted",
+                Some(
+                    "--cgroup and --container need one: mount -t cgroup2 none /sys/fs/cgroup; all else works",
+                ),
+            );
         }
-        None => Check::new(
-            "control groups",
-            State::Degraded,
-            "the unified (v2) hierarchy is not mounted",
-            Some("--cgroup needs it: mount -t cgroup2 none /sys/fs/cgroup/unified; all else works"),
-        ),
-    }
+        (None, old) => old.to_string(),
+    };
+    Check::new("control groups", State::Good, found, None)
 }
 
 /// Loads and attaches everything with a scope that nothing is in.
@@ -137,7 +148,7 @@ fn programs() -> Vec<Check> {
     let result = Kernel::load(&options, None).and_then(|mut kernel| {
         kernel.attach(&streams)?;
         kernel.snapshot()?;
-        Ok(std::mem::take(&mut kernel.missing))
+        Ok((std::mem::take(&mut kernel.attached), std::mem::take(&mut kernel.missing)))
     });
     match result {
         Err(error @ (Error::Privilege | Error::NoBtf)) => {
@@ -153,7 +164,7 @@ fn programs() -> Vec<Check> {
             error.to_string(),
             Some("please report this with the kernel's release"),
         )],
-        Ok(missing) => {
+        Ok((attached, missing)) => {
             let names: Vec<&str> = options.sources.streams().map(schema::Stream::name).collect();
             let mut checks = vec![Check::new(
                 "kernel side",
@@ -161,14 +172,16 @@ fn programs() -> Vec<Check> {
                 format!("records {}", names.join(", ")),
                 None,
             )];
+            let optional = attached.iter().filter(|name| is_optional(name));
+            checks.extend(optional.map(|name| {
+                let found = format!("{name}; without it, {}", hooks::lost(name));
+                Check::new("optional hook", State::Good, found, None)
+            }));
             checks.extend(missing.into_iter().map(|what| {
-                let remedy = "what it would show is not recorded; a newer kernel has it";
-                Check::new(
-                    "optional hook",
-                    State::Degraded,
-                    format!("missing {what}"),
-                    Some(remedy),
-                )
+                let name = what.split(':').next().unwrap_or(&what);
+                let remedy = format!("without it, {}; a newer kernel has it", hooks::lost(name));
+                let found = format!("missing {what}");
+                Check::new("optional hook", State::Degraded, found, Some(&remedy))
             }));
             checks
         }

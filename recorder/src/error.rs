@@ -36,10 +36,41 @@ pub enum Error {
     #[error("there is no process {0}: give the id of a running one with -p (pgrep NAME finds it)")]
     NoProcess(u32),
     /// A control group to record does not exist.
-    #[error(
-        "{0} is not a control group of the unified (v2) hierarchy: give its folder, such as /sys/fs/cgroup/system.slice"
-    )]
+    #[error("{0} is not a control group: give its folder, such as /sys/fs/cgroup/system.slice")]
     NoCgroup(PathBuf),
+    /// A control group whose members are not to be found.
+    #[error(
+        "{0} is in a hierarchy of control groups without a controller, whose members cannot be recorded: give the group's folder in another hierarchy, such as that of memory or pids"
+    )]
+    CgroupWithoutController(PathBuf),
+    /// No container of this name runs, but others do.
+    #[error(
+        "no container with the name or id `{name}` runs: those that do are {known}; where names are missing, --host-root says where the files of the machine are"
+    )]
+    NoContainer {
+        /// What was given.
+        name: String,
+        /// Containers that run.
+        known: String,
+    },
+    /// No container runs.
+    #[error(
+        "no container with the name or id `{0}` runs: no control group is that of a container; --cgroup takes the folder of one"
+    )]
+    NoContainers(String),
+    /// Several containers of this name run.
+    #[error("`{name}` is the name or id of several containers: give one of {matches}")]
+    SeveralContainers {
+        /// What was given.
+        name: String,
+        /// The containers.
+        matches: String,
+    },
+    /// The root of the machine's files does not exist.
+    #[error(
+        "{0} is not a folder: --host-root takes the one that the root of the machine's file system is mounted at"
+    )]
+    NoHostRoot(PathBuf),
     /// The command to run was not found.
     #[error("command not found: {0}; give a path, or a name that is in PATH")]
     CommandNotFound(String),

@@ -4,6 +4,8 @@ use std::fs;
 
 use store::Meta;
 
+use crate::Error;
+
 /// A clock, in nanoseconds.
 pub fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -71,6 +73,25 @@ pub fn vdso() -> Option<&'static [u8]> {
     Some(unsafe { std::slice::from_raw_parts(map.address.0 as *const u8, bytes) })
 }
 
+/// The user whose processes' arguments are kept; none if those of all are, as root may see them.
+pub fn args_uid() -> Option<u32> {
+    // SAFETY: no arguments.
+    let (own, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
+    (effective != 0).then_some(own)
+}
+
+/// Two words that nobody can guess.
+pub fn random() -> Result<[u64; 2], Error> {
+    let mut words = [0u64; 2];
+    let bytes = size_of_val(&words);
+    // SAFETY: the buffer is as long as is said.
+    let got = unsafe { libc::getrandom(words.as_mut_ptr().cast(), bytes, 0) };
+    if got != bytes as isize {
+        return Err(Error::last("cannot draw a key"));
+    }
+    Ok(words)
+}
+
 /// What identifies the machine.
 pub struct Host {
     /// Name of the machine.
@@ -116,11 +137,13 @@ pub fn process(upid: u64) -> Option<Meta> {
     let path = |result: procfs::ProcResult<std::path::PathBuf>| {
         result.ok().map(|path| path.to_string_lossy().into_owned())
     };
+    let is_kept = |uid| process.status().is_ok_and(|status| status.ruid == uid);
+    let has_args = args_uid().is_none_or(is_kept);
     Some(Meta::Process {
         pid,
         upid,
         exe: path(process.exe()),
-        argv: process.cmdline().unwrap_or_default(),
+        argv: if has_args { process.cmdline().unwrap_or_default() } else { Vec::new() },
         cwd: path(process.cwd()),
     })
 }

@@ -11,7 +11,6 @@ mod sockets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
@@ -28,7 +27,7 @@ use zerocopy::IntoBytes;
 use crate::modules::{self, Maps};
 use crate::options::{Allocations, DNS_PORTS_MAX, NETNS_MAX};
 use crate::sources::Source;
-use crate::{Error, Options, Scope, calls, filter, flows, host};
+use crate::{Error, Options, Scope, calls, cgroups, containers, filter, flows, host};
 
 /// Bits of `required`; as `SCOPE_` in ebpf/src/thread.h.
 const SCOPE_TREE: u32 = 1;
@@ -49,6 +48,9 @@ unsafe impl aya::Pod for Counter {}
 /// Room for what the kernel side asks of the recorder.
 const MODULES_RING_BYTES: u32 = 256 << 10;
 
+/// Room for control groups that the recorder is told of.
+const CGROUPS_RING_BYTES: u32 = 256 << 10;
+
 /// Conversations whose owners the kernel side remembers.
 const DNS_FLOWS: u32 = 8192;
 
@@ -65,6 +67,8 @@ pub struct Kernel {
     btf: Btf,
     /// Programs that this kernel does not take, and why.
     pub missing: Vec<String>,
+    /// Tracepoints that programs are attached to.
+    pub attached: BTreeSet<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
     /// Whether the guarded programs are taken.
@@ -130,6 +134,13 @@ impl Kernel {
         let has_cpu = has(Stream::Cpu);
         let has_io_start = u8::from(!older_than(6, 5));
         let block_requests = if has(Stream::Disk) == 1 { BLOCK_REQUESTS_MAX } else { 1 };
+        let (cgroups, wanted_hierarchies) = wanted_cgroups(options)?;
+        let has_old_hierarchies = u8::from(cgroups::has_old());
+        let redaction = options.redaction;
+        let [no_args, no_paths, hash_addresses] =
+            [redaction.no_args, redaction.no_paths, redaction.hash_addresses].map(u8::from);
+        let args_uid = host::args_uid().unwrap_or(u32::MAX);
+        let address_key = host::random()?;
         let rings = Stream::ALL.map(|stream| (ring_name(stream), ring_bytes(options, stream)));
         let load = |flavour| {
             let mut loader = EbpfLoader::new();
@@ -178,6 +189,15 @@ impl Kernel {
                 .override_global("has_io_start", &has_io_start, true)
                 .map_max_entries("block_requests", block_requests)
                 // [containers]
+                .override_global("has_old_hierarchies", &has_old_hierarchies, true)
+                .override_global("wanted_hierarchies", &wanted_hierarchies, true)
+                .map_max_entries("cgroups_ring", CGROUPS_RING_BYTES)
+                .override_global("no_args", &no_args, true)
+                .override_global("args_uid", &args_uid, true)
+                .override_global("no_paths", &no_paths, true)
+                .override_global("hash_addresses", &hash_addresses, true)
+                .override_global("address_key0", &address_key[0], true)
+                .override_global("address_key1", &address_key[1], true)
                 .map_max_entries("unwind_rows", rows_max)
                 .map_max_entries("modules_ring", MODULES_RING_BYTES);
             for (name, bytes) in &rings {
@@ -202,13 +222,14 @@ impl Kernel {
             ebpf,
             btf,
             missing: Vec::new(),
+            attached: BTreeSet::new(),
             follows_requests: false,
             guards,
             skipped: BTreeMap::new(),
             follows_block_io: false,
         };
         kernel.fill_calls(options)?;
-        kernel.fill_scope(&options.scope, launched_pid)?;
+        kernel.fill_scope(&options.scope, &cgroups, launched_pid)?;
         if let Some(filter) = &options.packets.filter {
             let mut map: Array<_, filter::Program> =
                 Array::try_from(kernel.map_mut("packet_filter"))?;
@@ -226,16 +247,17 @@ impl Kernel {
         Ok(())
     }
 
-    fn fill_scope(&mut self, scope: &Scope, launched_pid: Option<u32>) -> Result<(), Error> {
+    fn fill_scope(
+        &mut self,
+        scope: &Scope,
+        cgroups: &[u64],
+        launched_pid: Option<u32>,
+    ) -> Result<(), Error> {
         for pid in scope.pids.iter().copied().chain(launched_pid) {
             self.add_root(pid)?;
         }
         let mut map: HashMap<_, u64, u32> = HashMap::try_from(self.map_mut("wanted_cgroups"))?;
-        for path in &scope.cgroups {
-            let is_group =
-                path.join("cgroup.procs").exists() && path.join("cgroup.controllers").exists();
-            let folder = path.metadata().ok().filter(|_| is_group);
-            let id = folder.ok_or_else(|| Error::NoCgroup(path.clone()))?.ino();
+        for id in cgroups {
             map.insert(id, 1, 0)?;
         }
         Ok(())
@@ -309,6 +331,7 @@ impl Kernel {
         if streams.contains(&Stream::Network) {
             self.attach_sockets()?;
         }
+        self.attached.extend(attached);
         Ok(())
     }
 
@@ -405,6 +428,12 @@ impl Kernel {
             rest: Array::try_from(take("flows_rest"))?,
             filled: Array::try_from(take("flows_filled"))?,
         })
+    }
+
+    /// The ring by which the recorder is told of control groups; it can be taken once.
+    pub fn take_cgroups_ring(&mut self) -> Result<RingBuf<MapData>, Error> {
+        let map = self.ebpf.take_map("cgroups_ring").expect("the object has this ring");
+        Ok(RingBuf::try_from(map)?)
     }
 
     /// Emits how much memory each process in scope has.
@@ -567,11 +596,26 @@ fn ring_bytes(options: &Options, stream: Stream) -> u32 {
     if options.sources.has_stream(stream) { options.rings.of(stream) } else { 4096 }
 }
 
+/// The bits that a thread must have; 0 for the whole machine.
 fn required(scope: &Scope, launched_pid: Option<u32>) -> u32 {
     let bit = |wanted: bool, bit| if wanted { bit } else { 0 };
     bit(!scope.pids.is_empty() || launched_pid.is_some(), SCOPE_TREE)
         | bit(scope.comm.is_some(), SCOPE_COMM)
-        | bit(!scope.cgroups.is_empty(), SCOPE_CGROUP)
+        | bit(!scope.cgroups.is_empty() || !scope.containers.is_empty(), SCOPE_CGROUP)
+}
+
+/// Ids of the control groups in scope, and bits of the older hierarchies that they are in.
+fn wanted_cgroups(options: &Options) -> Result<(Vec<u64>, u64), Error> {
+    let of_containers = containers::folders(&options.scope.containers, &options.host_root)?;
+    let (mut ids, mut hierarchies) = (Vec::new(), 0);
+    for folder in options.scope.cgroups.iter().chain(&of_containers) {
+        let (id, hierarchy) = cgroups::id_of(folder)?;
+        ids.push(id);
+        if (1..64).contains(&hierarchy) {
+            hierarchies |= 1 << hierarchy;
+        }
+    }
+    Ok((ids, hierarchies))
 }
 
 /// The streams that each tracepoint serves, by how its name begins; the first that fits counts.
@@ -662,7 +706,7 @@ fn streams_of(tracepoint: &str) -> &'static [Stream] {
 }
 
 /// Whether a recording is worth having without the tracepoint.
-fn is_optional(tracepoint: &str) -> bool {
+pub fn is_optional(tracepoint: &str) -> bool {
     const OPTIONAL: &[&str] = &[
         "io_uring_",
         "cgroup_attach_task",

@@ -42,7 +42,7 @@ pub struct Command {
 }
 
 /// The file a command names: a path, or found in `PATH`.
-fn find(command: &OsStr) -> Result<PathBuf, Error> {
+pub fn find(command: &OsStr) -> Result<PathBuf, Error> {
     let is_file = |path: &PathBuf| path.is_file();
     let found: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
         Some(PathBuf::from(command)).filter(is_file).into_iter().collect()

@@ -5,12 +5,17 @@
 //! files that stacks go through; `collector` and `uprobes` record allocations, by a library in the
 //! process and by probes (`probes`); `flows` fetches traffic, `dns` makes records of packets, `gauges`
 //! reads the machine once a second; `background` encodes, names and drops segments; `launch` starts a
-//! command; `host` reads clocks and /proc; `doctor` tells what this machine can record. No event kind is named here: `schema` lists them.
+//! command; `containers` reads what runtimes (`runtimes`) know of control groups (`cgroups`); `redact`
+//! leaves out what is not to be kept; `host` reads clocks and /proc; `doctor` tells what this machine
+//! can record, `plan` what a recording would be (`hooks`). No event kind is named here: `schema` lists
+//! them.
 
 mod about;
 mod background;
 mod calls;
+mod cgroups;
 mod collector;
+mod containers;
 mod cost;
 mod dns;
 pub mod doctor;
@@ -19,6 +24,7 @@ mod error;
 mod filter;
 mod flows;
 mod gauges;
+pub mod hooks;
 mod host;
 mod interfaces;
 mod kernel;
@@ -26,7 +32,10 @@ mod launch;
 mod modules;
 mod options;
 mod outcome;
+pub mod plan;
 mod probes;
+mod redact;
+mod runtimes;
 mod session;
 mod signals;
 mod sink;
@@ -37,8 +46,8 @@ mod wait;
 pub use error::Error;
 pub use filter::{FilterError, PacketFilter};
 pub use options::{
-    Allocations, Collector, DNS_PORTS_MAX, Encode, NETNS_MAX, Options, Packets, Retention,
-    RingBytes, Rotation, SNAPLEN_MAX, Scope, Stacks,
+    Allocations, Collector, DNS_PORTS_MAX, Encode, NETNS_MAX, Options, Packets, Redaction,
+    Retention, RingBytes, Rotation, SNAPLEN_MAX, Scope, Stacks,
 };
 pub use outcome::{Progress, Summary};
 pub use session::record;

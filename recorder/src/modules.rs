@@ -17,7 +17,7 @@ use aya::maps::{HashMap as BpfHashMap, MapData, RingBuf};
 use store::Meta;
 use store::stacks::file_text;
 
-use crate::{Error, host, wait};
+use crate::{Error, host, redact, wait};
 
 /// Rules that the kernel side has room for: 8 bytes each.
 pub const ROWS_MAX: u32 = 1 << 21;
@@ -120,7 +120,8 @@ pub struct Maps {
 
 impl Modules {
     /// Starts the thread. `processes` gets the ids of processes that the kernel side tells of.
-    pub fn start(maps: Maps, processes: Sender<u32>) -> Result<Modules, Error> {
+    /// With `no_paths`, files are known by their names only.
+    pub fn start(maps: Maps, processes: Sender<u32>, no_paths: bool) -> Result<Modules, Error> {
         let known = Arc::new(Mutex::new(Known::default()));
         let (commands, received) = channel();
         let wake = Arc::new(wait::eventfd()?);
@@ -131,6 +132,7 @@ impl Modules {
             files: maps.files,
             known: known.clone(),
             processes,
+            no_paths,
             own: std::fs::metadata("/proc/self/exe").ok().map(|file| file.ino()),
             _rows_map: maps.rows,
         };
@@ -266,6 +268,7 @@ struct Worker {
     files: BpfHashMap<MapData, FileKey, FileRows>,
     known: Arc<Mutex<Known>>,
     processes: Sender<u32>,
+    no_paths: bool,
     /// Inode number of our own program.
     own: Option<u64>,
     _rows_map: MapData,
@@ -320,8 +323,9 @@ impl Worker {
         }
         let file = open(request);
         let is_vdso = key == (0, 0);
+        let path = &request.path;
         let mut module = Module {
-            path: request.path.clone(),
+            path: if self.no_paths { redact::file_name(path) } else { path.clone() },
             build_id: None,
             file: None,
             device: request.device,

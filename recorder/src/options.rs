@@ -58,6 +58,10 @@ pub struct Options {
     // [disk]
 
     // [containers]
+    /// What is left out or replaced.
+    pub redaction: Redaction,
+    /// Where the root of the machine's file system is: where runtimes keep what they know of containers.
+    pub host_root: PathBuf,
     /// The command that reads symbols (`symbols::worker`), with which functions are named when a
     /// segment has been encoded; none if they are not to be named.
     pub symbolizer: Option<Vec<OsString>>,
@@ -65,7 +69,7 @@ pub struct Options {
 
 impl Options {
     /// Options that record everything of nobody: for a look at what this kernel takes.
-    pub(crate) fn for_check() -> Options {
+    pub fn for_check() -> Options {
         Options {
             output: PathBuf::new(),
             force: false,
@@ -92,6 +96,8 @@ impl Options {
             // [disk]
 
             // [containers]
+            redaction: Redaction::default(),
+            host_root: PathBuf::from("/"),
             symbolizer: None,
         }
     }
@@ -179,13 +185,29 @@ pub struct Scope {
     pub comm: Option<String>,
     /// Members of these control groups and of those below them.
     pub cgroups: Vec<PathBuf>,
+    /// Members of these containers, by name or by the beginning of their id.
+    pub containers: Vec<String>,
 }
 
 impl Scope {
     /// Whether it is everything on the machine.
     pub fn is_machine(&self) -> bool {
-        self.pids.is_empty() && self.comm.is_none() && self.cgroups.is_empty()
+        self.pids.is_empty()
+            && self.comm.is_none()
+            && self.cgroups.is_empty()
+            && self.containers.is_empty()
     }
+}
+
+/// What is left out of a recording, or replaced, before it reaches the spool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// No arguments of programs.
+    pub no_args: bool,
+    /// No paths; of programs and libraries the name of the file.
+    pub no_paths: bool,
+    /// Keyed tokens in place of IP addresses and of names of Unix sockets.
+    pub hash_addresses: bool,
 }
 
 /// When a segment ends.

@@ -20,6 +20,7 @@ use store::{Folder, Manifest, Meta, MetaWriter};
 
 use crate::background::Background;
 use crate::collector::{self, InProcess};
+use crate::containers::Containers;
 use crate::cost::Meter;
 use crate::dns::Messages;
 use crate::drain::Drain;
@@ -35,7 +36,7 @@ use crate::signals::Signals;
 use crate::sink::{self, Sink};
 use crate::sources::Source;
 use crate::uprobes::{Reach, Uprobes};
-use crate::{Error, Options, about, wait};
+use crate::{Error, Options, about, redact, wait};
 
 /// How often clocks, counters and cost are noted.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -52,14 +53,7 @@ const RESERVE_BYTES: usize = 1 << 20;
 /// What keeps the recording from starting; then nothing is left behind. Once it has started, it
 /// ends in order and says so in the summary.
 pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<Summary, Error> {
-    if let Some(pid) = options
-        .scope
-        .pids
-        .iter()
-        .find(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
-    {
-        return Err(Error::NoProcess(*pid));
-    }
+    check_pids(options)?;
     let signals = Signals::new()?;
     let (in_process, variables) = match has_library(options) {
         true => collector::create(options).map(|(made, variables)| (Some(made), variables))?,
@@ -89,8 +83,17 @@ pub fn record(options: &Options, progress: &mut dyn FnMut(&Progress)) -> Result<
     Ok(summary)
 }
 
+/// Whether all processes to record exist.
+pub fn check_pids(options: &Options) -> Result<(), Error> {
+    let exists = |pid: &&u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    match options.scope.pids.iter().find(|pid| !exists(pid)) {
+        Some(pid) => Err(Error::NoProcess(*pid)),
+        None => Ok(()),
+    }
+}
+
 /// Whether a library in the processes of the command records their allocations.
-fn has_library(options: &Options) -> bool {
+pub fn has_library(options: &Options) -> bool {
     options.sources.has(Source::Allocations)
         && options.command.is_some()
         && options.allocations.collector != Collector::Uprobes
@@ -139,6 +142,8 @@ struct Session<'a> {
     messages: Option<Messages>,
     /// Looks at the files that stacks go through.
     modules: Option<Modules>,
+    /// Reads what runtimes know of containers.
+    containers: Containers,
     /// Processes that the kernel side tells of, until there is someone to attach to them.
     processes: Option<Receiver<u32>>,
     background: Background,
@@ -185,9 +190,12 @@ impl<'a> Session<'a> {
         };
         let (tell, processes) = channel();
         let modules = match options.sources.has_stream(Stream::Stacks) {
-            true => Some(Modules::start(kernel.take_modules_maps()?, tell)?),
+            true => {
+                Some(Modules::start(kernel.take_modules_maps()?, tell, options.redaction.no_paths)?)
+            }
             false => None,
         };
+        let containers = Containers::start(kernel.take_cgroups_ring()?, &options.host_root)?;
         let held = modules.as_ref().map(Modules::holder);
         let background = Background::start(&folder, options, held)?;
         let meter = Meter::new(drains.len());
@@ -205,6 +213,7 @@ impl<'a> Session<'a> {
             uprobes: None,
             messages: None,
             modules,
+            containers,
             processes: Some(processes),
             background,
             meta,
@@ -239,7 +248,13 @@ impl<'a> Session<'a> {
         let modules = self.modules.as_ref().expect("allocations have stacks");
         let (stacks, allocations) = (self.sink(Stream::Stacks), self.sink(Stream::Allocations));
         collector.set_epoch(self.segment as u32);
-        let started = InProcess::start(collector, stacks, allocations, modules.asker())?;
+        let started = InProcess::start(
+            collector,
+            stacks,
+            allocations,
+            self.options.redaction.no_paths,
+            modules.asker(),
+        )?;
         self.in_process = Some(started);
         Ok(())
     }
@@ -320,9 +335,14 @@ impl<'a> Session<'a> {
     /// the processes.
     fn snapshot(&mut self) -> Result<Vec<u32>, Error> {
         let processes = self.kernel.snapshot()?;
-        let known: Vec<Meta> = processes.iter().copied().filter_map(host::process).collect();
-        self.meta.write(&known)?;
+        self.meta.write(&self.told_of(&processes))?;
         Ok(processes.into_iter().map(host::pid_of).collect())
+    }
+
+    /// What /proc tells of processes, as far as it is kept.
+    fn told_of(&self, upids: &[u64]) -> Vec<Meta> {
+        let found = upids.iter().copied().filter_map(host::process);
+        found.map(|found| redact::process(found, &self.options.redaction)).collect()
     }
 
     /// Waits for the end; returns why it came.
@@ -432,6 +452,7 @@ impl<'a> Session<'a> {
         let mut records = vec![host::clocks()];
         records.push(self.counters()?);
         records.extend(self.modules.iter_mut().flat_map(|modules| modules.records(false)));
+        records.extend(self.containers.records());
         records.extend(self.costs());
         Ok(self.meta.write(&records)?)
     }
@@ -494,11 +515,10 @@ impl<'a> Session<'a> {
         if let Some(flows) = &mut self.flows {
             flows.fetch()?;
         }
-        let running = self.kernel.snapshot()?;
-        let known: Vec<Meta> = running.iter().copied().filter_map(host::process).collect();
-        meta.write(&known)?;
+        let processes = self.kernel.snapshot()?;
+        meta.write(&self.told_of(&processes))?;
         if let Some(gauges) = &mut self.gauges {
-            let pids: Vec<u32> = running.into_iter().map(host::pid_of).collect();
+            let pids: Vec<u32> = processes.into_iter().map(host::pid_of).collect();
             gauges.follow(&pids);
             gauges.sink.switch(segment, false)?;
         }
@@ -510,6 +530,10 @@ impl<'a> Session<'a> {
             modules = looking.records(true);
             meta.write(&modules)?;
         }
+        // Of whichever segment they were told: the names of what it does not have are passed over.
+        self.containers.settle();
+        let containers = self.containers.records();
+        meta.write(&containers)?;
         // Where the old segment ends the new one begins, so that no loss is in both.
         let counters = self.counters()?;
         meta.write(std::slice::from_ref(&counters))?;
@@ -520,6 +544,7 @@ impl<'a> Session<'a> {
         };
         let mut old = std::mem::replace(&mut self.meta, meta);
         old.write(&modules)?;
+        old.write(&containers)?;
         old.write(&[counters, closing])?;
         old.finish()?;
         self.background.take(self.segment);
@@ -583,6 +608,8 @@ impl<'a> Session<'a> {
             records.extend(modules.records(false));
             self.notes.extend(modules.notes());
         }
+        self.containers.settle();
+        records.extend(self.containers.records());
         records.extend(self.costs());
         records.push(Meta::End {
             monotonic_ns: host::monotonic_ns(),

@@ -386,6 +386,8 @@ events! {
         gid: Gid,
         /// Its name.
         thread_comm: Comm,
+        /// Network namespace it is in, by its inode number.
+        netns: Inode,
     } tail []
 
     /// A process started another.
@@ -402,6 +404,8 @@ events! {
         uid: Uid,
         /// Real group id.
         gid: Gid,
+        /// Network namespace that a new process or program is in, by its inode number.
+        netns: Inode,
     } tail []
 
     /// A process started another thread in itself.
@@ -428,6 +432,8 @@ events! {
         gid: Gid,
         /// Effective user id, which a set-user-id program changes.
         euid: Uid,
+        /// Network namespace that a new process or program is in, by its inode number.
+        netns: Inode,
     } tail [Path, Exe, Cwd, Argv]
 
     /// The last thread of a process ended.

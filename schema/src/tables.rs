@@ -219,6 +219,18 @@ pub const TABLES: &[Table] = &[
             ),
             Column::nullable("exit_code", Int32, "Exit code, when it exited by itself."),
             Column::nullable("signal", Text, "Signal that ended it, such as `SIGKILL`."),
+            Column::nullable("container_name", Text, "Name of its container."),
+            Column::nullable("pod", Text, "Name of its Kubernetes pod."),
+            Column::nullable(
+                "unit",
+                Text,
+                "Its systemd unit, such as `nginx.service`, as the control group's path names it.",
+            ),
+            Column::nullable(
+                "netns",
+                Int64,
+                "Network namespace when it or its program started, by inode number, as `lsns` shows it.",
+            ),
         ],
     },
     Table {
@@ -310,6 +322,35 @@ pub const TABLES: &[Table] = &[
         ],
     },
     // [containers]
+    Table {
+        name: "containers",
+        doc: "container that a recorded thread was in, in a segment",
+        source: Source::Identity,
+        own: &[
+            Column::required(
+                "container_id",
+                Text,
+                "Id of the container; with LXC and systemd-nspawn, its name.",
+            ),
+            HOST,
+            Column::nullable("name", Text, "Name of the container."),
+            Column::nullable("image", Text, "Image it was made of."),
+            Column::nullable(
+                "runtime",
+                Text,
+                "`docker`, `containerd`, `cri-o`, `podman`, `lxc` or `systemd-nspawn`.",
+            ),
+            Column::nullable("pod", Text, "Name of its Kubernetes pod."),
+            Column::nullable("namespace", Text, "Namespace of the pod."),
+            Column::nullable("pod_uid", Text, "Uid of the pod."),
+            Column::required(
+                "cgroup_id",
+                Int64,
+                "Control group by its id: the outermost in which a thread was recorded.",
+            ),
+            Column::required("cgroup", Text, "Path of that control group."),
+        ],
+    },
     Table {
         name: "stacks",
         doc: "distinct stack of a segment",

@@ -160,6 +160,7 @@ fn threads(out: &mut Vec<u8>) {
             uid: Uid(1000),
             gid: Gid(1000),
             thread_comm: Comm(name),
+            netns: Inode(4_026_531_833),
         };
         push(out, 1, record.as_bytes(), None);
     }

@@ -29,6 +29,13 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
 
+/// What is where a new trace is to be.
+enum Before {
+    Nothing,
+    Empty,
+    Trace,
+}
+
 impl Folder {
     /// Makes a folder for a new trace, readable by its owner only.
     ///
@@ -36,33 +43,48 @@ impl Folder {
     /// a trace, and nothing else.
     pub fn create(path: &Path, force: bool) -> Result<Folder> {
         let folder = Folder { path: path.to_path_buf() };
-        match fs::read_dir(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match folder.before(force)? {
+            Before::Nothing => {
                 if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
                 {
                     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
                 }
             }
-            Err(source) => {
-                return Err(Error::Io { action: "open", path: path.to_path_buf(), source });
-            }
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    if !force {
-                        return Err(Error::Exists { path: path.to_path_buf() });
-                    }
-                    if !is_file(&path.join(MANIFEST)) {
-                        return Err(Error::NotReplaced { path: path.to_path_buf() });
-                    }
-                    if folder.is_live() {
-                        return Err(Error::InUse { path: path.to_path_buf() });
-                    }
-                    folder.clear()?;
-                }
-            }
+            Before::Empty => {}
+            Before::Trace => folder.clear()?,
         }
         create_dir(path)?;
         Ok(folder)
+    }
+
+    /// Whether [`Folder::create`] would find nothing in its way; makes and removes nothing.
+    pub fn check_new(path: &Path, force: bool) -> Result<()> {
+        Folder { path: path.to_path_buf() }.before(force).map(|_| ())
+    }
+
+    /// What is there before a new trace is made.
+    fn before(&self, force: bool) -> Result<Before> {
+        let path = || self.path.clone();
+        let mut entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Before::Nothing);
+            }
+            Err(source) => return Err(Error::Io { action: "open", path: path(), source }),
+            Ok(entries) => entries,
+        };
+        if entries.next().is_none() {
+            return Ok(Before::Empty);
+        }
+        if !force {
+            return Err(Error::Exists { path: path() });
+        }
+        if !is_file(&self.path.join(MANIFEST)) {
+            return Err(Error::NotReplaced { path: path() });
+        }
+        if self.is_live() {
+            return Err(Error::InUse { path: path() });
+        }
+        Ok(Before::Trace)
     }
 
     /// Opens the trace at `path`.

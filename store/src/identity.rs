@@ -62,6 +62,8 @@ pub(crate) struct Process {
     pub gid: Option<u32>,
     pub cgroup_id: u64,
     pub comm: u32,
+    /// Network namespace.
+    pub netns: Option<u64>,
 }
 
 /// What is known of a thread at the end of the segment.

@@ -7,6 +7,7 @@
 //! and `stacks` name event kinds; the rest follows the lists in `schema`. Nothing here needs
 //! a kernel, root or Linux.
 
+pub mod container;
 pub mod encode;
 pub mod error;
 pub mod folder;
@@ -21,7 +22,6 @@ pub mod verify;
 
 mod cache;
 mod columns;
-mod container;
 mod dns;
 mod files;
 mod intact;

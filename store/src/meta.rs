@@ -70,6 +70,23 @@ pub enum Meta {
         /// Its path, `/` being the root.
         path: String,
     },
+    /// What a runtime knows of a container that a control group of the segment is of.
+    Container {
+        /// Its id, as the path of its control group has it.
+        id: String,
+        /// Its name.
+        name: Option<String>,
+        /// The image it was made of.
+        image: Option<String>,
+        /// Its runtime.
+        runtime: Option<String>,
+        /// Name of its Kubernetes pod.
+        pod: Option<String>,
+        /// Namespace of the pod.
+        namespace: Option<String>,
+        /// Uid of the pod.
+        pod_uid: Option<String>,
+    },
     /// Counters of the kernel side since the recording began; what is missing is 0.
     ///
     /// The first of a segment is the state it starts from.
@@ -164,8 +181,8 @@ pub(crate) fn parse(
 }
 
 /// The names of the records above.
-const KNOWN: [&str; 8] =
-    ["start", "clock", "process", "module", "cgroup", "counters", "cost", "end"];
+const KNOWN: [&str; 9] =
+    ["start", "clock", "process", "module", "cgroup", "container", "counters", "cost", "end"];
 
 /// Just the name of a record.
 #[derive(Deserialize)]

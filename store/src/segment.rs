@@ -31,6 +31,34 @@ pub(crate) struct ProcProcess {
     pub cwd: Option<String>,
 }
 
+/// What the recorder found of a container.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Container {
+    pub name: Option<String>,
+    pub image: Option<String>,
+    pub runtime: Option<String>,
+    pub pod: Option<String>,
+    pub namespace: Option<String>,
+    pub pod_uid: Option<String>,
+}
+
+impl Container {
+    /// Takes over what is newer; what was known before and is not told again stays.
+    fn add(&mut self, newer: Container) {
+        let Container { name, image, runtime, pod, namespace, pod_uid } = newer;
+        for (known, newer) in [
+            (&mut self.name, name),
+            (&mut self.image, image),
+            (&mut self.runtime, runtime),
+            (&mut self.pod, pod),
+            (&mut self.namespace, namespace),
+            (&mut self.pod_uid, pod_uid),
+        ] {
+            *known = newer.or(known.take());
+        }
+    }
+}
+
 /// A span in which records of a kind were lost on a CPU.
 pub(crate) struct Loss {
     pub from_ns: u64,
@@ -61,6 +89,8 @@ pub(crate) struct SegmentMeta {
     /// Build-ids of files by device and inode number.
     pub modules: HashMap<(u32, u64), Option<String>>,
     pub cgroups: Vec<(u64, String)>,
+    /// What is known of containers, by id.
+    pub containers: HashMap<String, Container>,
     pub losses: Vec<Loss>,
     pub costs: Vec<Cost>,
     /// Emitted and lost per kind, by the last counters; none without counters.
@@ -76,6 +106,7 @@ struct Fold {
     processes: Vec<ProcProcess>,
     modules: HashMap<(u32, u64), Option<String>>,
     cgroups: Vec<(u64, String)>,
+    containers: HashMap<String, Container>,
     losses: Vec<Loss>,
     costs: Vec<Cost>,
     /// Emitted and lost per kind and CPU.
@@ -122,6 +153,7 @@ impl SegmentMeta {
             processes: fold.processes,
             modules: fold.modules,
             cgroups: fold.cgroups,
+            containers: fold.containers,
             losses: fold.losses,
             costs: fold.costs,
             counters: fold.counters_ns.map(|_| counters),
@@ -151,6 +183,10 @@ impl Fold {
                 self.modules.insert((device, inode), build_id);
             }
             Meta::Cgroup { id, path } => self.cgroups.push((id, path)),
+            Meta::Container { id, name, image, runtime, pod, namespace, pod_uid } => {
+                let found = Container { name, image, runtime, pod, namespace, pod_uid };
+                self.containers.entry(id).or_default().add(found);
+            }
             Meta::Counters { monotonic_ns, kinds } => {
                 // The first counters are where the segment starts from. Before the first segment
                 // there was nothing, so there they are a difference like any other.

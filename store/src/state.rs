@@ -1,5 +1,6 @@
 //! The tables that are not made of events: who was there, what was lost, what it cost, the clocks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use schema::events::EVENTS;
 use schema::tables::{self, Column, ColumnType, Table};
 
 use crate::cache::BlockCache;
-use crate::container::container_id;
+use crate::container::{Container, Group};
 use crate::encode::Stats;
 use crate::error::{Error, Result};
 use crate::identity::{Identity, Process, Program};
@@ -36,6 +37,7 @@ pub(crate) fn write(
     Ok(vec![
         write_processes(begin("processes")?, meta, identity, processes)?,
         write_threads(begin("threads")?, meta, identity)?,
+        write_containers(begin("containers")?, meta, identity)?,
         write_loss(begin("loss")?, meta)?,
         write_cost(begin("cost")?, meta)?,
         write_hosts(begin("hosts")?, meta)?,
@@ -57,6 +59,9 @@ fn write_processes(
     for (&upid, process) in order {
         let [exe, argv, cwd] = program(process, meta, cache.as_mut())?;
         let cgroup = identity.cgroups.get(&process.cgroup_id).map(String::as_str);
+        let group = cgroup.map(Group::of_path).unwrap_or_default();
+        let container_id = group.container.as_ref().map(|container| container.id.as_str());
+        let container = container_id.and_then(|id| meta.containers.get(id));
         let signal = process.status.map(|status| status & 0x7f);
         rows.moment("start_ts", Some(start_ns(upid)));
         rows.moment("end_ts", process.end_ts_ns.map(utc_ns));
@@ -75,12 +80,22 @@ fn write_processes(
         rows.int64("gid", process.gid.map(u64::from));
         rows.int64("cgroup_id", Some(process.cgroup_id).filter(|id| *id != 0));
         rows.text("cgroup", cgroup);
-        rows.text("container_id", cgroup.and_then(container_id));
+        rows.text("container_id", container_id);
         rows.int32(
             "exit_code",
             process.status.filter(|_| signal == Some(0)).map(|status| (status >> 8 & 0xff) as i32),
         );
         rows.text("signal", signal.filter(|signal| *signal != 0).map(names::signal).as_deref());
+        let named_by_id = group.container.as_ref().filter(|container| container.is_named_by_id());
+        rows.text(
+            "container_name",
+            container
+                .and_then(|container| container.name.as_deref())
+                .or(named_by_id.and(container_id)),
+        );
+        rows.text("pod", container.and_then(|container| container.pod.as_deref()));
+        rows.text("unit", group.unit);
+        rows.int64("netns", process.netns.filter(|netns| *netns != 0));
         rows.end_row()?;
     }
     rows.finish()
@@ -126,6 +141,42 @@ fn write_threads(mut rows: TableRows, meta: &SegmentMeta, identity: &Identity) -
         rows.int32("tid", Some(tid as i32));
         rows.int64("upid", Some(upid));
         rows.text("comm", identity.comm(thread.comm));
+        rows.end_row()?;
+    }
+    rows.finish()
+}
+
+/// One row for each container that a control group of the segment is of.
+fn write_containers(
+    mut rows: TableRows,
+    meta: &SegmentMeta,
+    identity: &Identity,
+) -> Result<Partial> {
+    // Of its groups, the outermost.
+    let mut outermost: BTreeMap<String, (usize, u64)> = BTreeMap::new();
+    for (id, path) in &identity.cgroups {
+        if let Some(container) = Group::of_path(path).container {
+            let group = (path.len(), *id);
+            let known = outermost.entry(container.id).or_insert(group);
+            *known = group.min(*known);
+        }
+    }
+    for (container_id, (_, cgroup_id)) in outermost {
+        let cgroup = &identity.cgroups[&cgroup_id];
+        let group = Group::of_path(cgroup);
+        let by_path = group.container.as_ref();
+        let known = meta.containers.get(&container_id).cloned().unwrap_or_default();
+        let named_by_id = by_path.is_some_and(Container::is_named_by_id);
+        rows.text("container_id", Some(&container_id));
+        rows.text("name", known.name.as_deref().or(named_by_id.then_some(&container_id)));
+        rows.text("image", known.image.as_deref());
+        let runtime = known.runtime.as_deref().or(by_path.and_then(|container| container.runtime));
+        rows.text("runtime", runtime);
+        rows.text("pod", known.pod.as_deref());
+        rows.text("namespace", known.namespace.as_deref());
+        rows.text("pod_uid", known.pod_uid.as_deref().or(group.pod_uid.as_deref()));
+        rows.int64("cgroup_id", Some(cgroup_id));
+        rows.text("cgroup", Some(cgroup));
         rows.end_row()?;
     }
     rows.finish()

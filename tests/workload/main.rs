@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         ["load", marks, batch] => load::load(marks, number(batch)),
         ["tree", go, path, children] => tree(go, path, number(children)),
         ["names"] => moments::names(),
+        ["inside", group, children] => inside(group, number(children)),
+        ["addresses", folder] => moments::addresses(folder),
         ["block", go] => moments::block(go),
         ["paths", folder] => moments::paths(folder),
         ["become", uid] => moments::become_user(number(uid) as u32),
@@ -116,6 +118,18 @@ fn counts() {
     for _ in 0..CHILDREN {
         // SAFETY: the array ends with a null pointer.
         assert_eq!(wait(fork(|| unsafe { libc::execv(program.as_ptr(), argv.as_ptr()) })), 0);
+    }
+}
+
+/// Moves into a control group, and starts processes there that end at once; one in ten runs a program.
+fn inside(group: &str, children: u64) {
+    std::fs::write(Path::new(group).join("cgroup.procs"), "0").unwrap();
+    let program = c("/bin/true");
+    let argv = [program.as_ptr(), std::ptr::null()];
+    for child in 0..children {
+        // SAFETY: the array ends with a null pointer.
+        let run = || unsafe { libc::execv(program.as_ptr(), argv.as_ptr()) };
+        wait(fork(|| if child % 10 == 0 { run() } else { 0 }));
     }
 }
 

@@ -42,6 +42,22 @@ pub fn paths(folder: &str) {
     let _ = UnixStream::connect("no.socket");
 }
 
+/// Sends to addresses of all kinds, most of them twice, from a socket for each.
+pub fn addresses(folder: &str) {
+    use std::net::UdpSocket;
+    use std::os::unix::net::UnixDatagram;
+    std::env::set_current_dir(folder).unwrap();
+    for _ in 0..2 {
+        for to in ["127.0.0.1:9", "192.0.2.77:9", "192.0.2.78:9"] {
+            let _ = UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", to);
+        }
+        for to in ["[::1]:9", "[2001:db8::77]:9", "[::ffff:192.0.2.77]:9"] {
+            let _ = UdpSocket::bind("[::]:0").map(|socket| socket.send_to(b"x", to));
+        }
+        let _ = UnixDatagram::unbound().unwrap().send_to(b"x", "secret.socket");
+    }
+}
+
 /// A child becomes another user.
 pub fn become_user(uid: u32) {
     // SAFETY: no pointers.

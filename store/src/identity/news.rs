@@ -100,6 +100,7 @@ impl Builder {
             if tid == pid || process.uid.is_none() {
                 process.uid = field!(record.u32, Thread.uid);
                 process.gid = field!(record.u32, Thread.gid);
+                process.netns = field!(record.u64, Thread.netns).or(process.netns);
             }
         }
     }
@@ -121,6 +122,7 @@ impl Builder {
                 Some(parent.upid).filter(|upid| *upid != 0).or(process.parent_upid);
             process.uid = field!(record.u32, Fork.uid);
             process.gid = field!(record.u32, Fork.gid);
+            process.netns = field!(record.u64, Fork.netns);
             if matches!(process.program, Program::Unknown) {
                 process.program = program.unwrap_or(Program::Unknown);
             }
@@ -157,6 +159,7 @@ impl Builder {
             process.program = Program::Exec(at);
             process.uid = field!(record.u32, Exec.uid).or(process.uid);
             process.gid = field!(record.u32, Exec.gid).or(process.gid);
+            process.netns = field!(record.u64, Exec.netns).or(process.netns);
         }
     }
 
@@ -242,6 +245,7 @@ impl Identity {
                 gid: None,
                 cgroup_id: 0,
                 comm: 0,
+                netns: None,
             })
         })
     }

@@ -54,6 +54,9 @@ pub fn comm(name: &str) -> Comm {
     Comm(out)
 }
 
+/// The network namespace of the processes made here.
+pub const NETNS: u64 = 4_026_531_833;
+
 /// The upid of a process that started `start_ms` after the boot.
 pub fn upid(start_ms: u64, pid: u32) -> u64 {
     start_ms << 22 | u64::from(pid)
@@ -70,6 +73,7 @@ pub fn thread(ts_ns: u64, tid: u32, pid: u32, upid: u64, name: &str) -> Vec<u8> 
             uid: Uid(1000),
             gid: Gid(u32::MAX),
             thread_comm: comm(name),
+            netns: Inode(NETNS),
         },
         &[],
     )
@@ -85,6 +89,7 @@ pub fn fork(ts_ns: u64, parent: u32, child: u32, child_upid: u64) -> Vec<u8> {
             child_pid: Pid(child),
             uid: Uid(1000),
             gid: Gid(100),
+            netns: Inode(NETNS),
         },
         &[],
     )
@@ -102,6 +107,7 @@ pub fn exec(ts_ns: u64, pid: u32, upid: u64, tails: &[(Tail, u8, &[u8])]) -> Vec
         uid: Uid(0),
         gid: Gid(0),
         euid: Uid(0),
+        netns: Inode(NETNS),
     };
     whole(&record, tails)
 }
