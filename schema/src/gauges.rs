@@ -59,6 +59,29 @@ impl Metric {
     }
 }
 
+/// What the fields of `/proc/vmstat` are that count events.
+pub const VMSTAT_EVENTS: &[(&str, Metric)] = &[
+    ("pgfault", Metric::PageFaults),
+    ("pgmajfault", Metric::MajorPageFaults),
+    ("oom_kill", Metric::OomKills),
+];
+
+/// What the fields of `/proc/vmstat` are that count pages.
+pub const VMSTAT_PAGES: &[(&str, Metric)] =
+    &[("pswpin", Metric::SwapIn), ("pswpout", Metric::SwapOut)];
+
+/// What the fields of a control group's `memory.events` are, and of `memory.oom_control` before.
+pub const MEMORY_EVENTS: &[(&str, Metric)] = &[
+    ("high", Metric::GroupMemoryHigh),
+    ("max", Metric::GroupMemoryMax),
+    ("oom_kill", Metric::GroupOomKills),
+];
+
+/// The metric of a field, if it is one of `fields`.
+pub fn of_field(fields: &[(&str, Metric)], field: &str) -> Option<Metric> {
+    fields.iter().find(|(known, _)| *known == field).map(|(_, metric)| *metric)
+}
+
 /// The list as a table of the page of tables.
 pub(crate) fn render(out: &mut String) {
     out.push_str("\n| component | metric | | meaning |\n|---|---|---|---|\n");

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use schema::gauges::Metric;
+use schema::gauges::{self, Metric};
 
 use super::{Readings, number, numbers, pressure, text};
 
@@ -50,14 +50,16 @@ impl Mounts {
         let mut found = Mounts { unified: None, older: [const { None }; CONTROLLERS.len()] };
         let mounts = procfs::process::Process::myself().and_then(|process| process.mountinfo());
         for mount in mounts.into_iter().flatten() {
-            let version = mount.fs_type.strip_prefix("cgroup");
-            if version == Some("2") {
+            if mount.fs_type == "cgroup2" {
                 found.unified.get_or_insert(mount.mount_point);
-            } else if version == Some("") {
-                for (place, controller) in found.older.iter_mut().zip(CONTROLLERS) {
-                    if mount.super_options.contains_key(controller) {
-                        place.get_or_insert(mount.mount_point.clone());
-                    }
+                continue;
+            }
+            for (place, controller) in found.older.iter_mut().zip(CONTROLLERS) {
+                // Looked into only where the options name a controller: others may take for ever.
+                if mount.super_options.contains_key(controller)
+                    && mount.mount_point.join("cgroup.procs").exists()
+                {
+                    place.get_or_insert(mount.mount_point.clone());
                 }
             }
         }
@@ -188,11 +190,8 @@ impl Group {
         let events = unified("memory.events").and_then(text);
         let events = events.or_else(|| older("memory", "memory.oom_control").and_then(text));
         for (event, count) in numbers(&events.unwrap_or_default()) {
-            match event {
-                "high" => out.put_count(Metric::GroupMemoryHigh, name, count),
-                "max" => out.put_count(Metric::GroupMemoryMax, name, count),
-                "oom_kill" => out.put_count(Metric::GroupOomKills, name, count),
-                _ => {}
+            if let Some(metric) = gauges::of_field(gauges::MEMORY_EVENTS, event) {
+                out.put_count(metric, name, count);
             }
         }
         match unified("io.stat").and_then(text) {

@@ -1,7 +1,7 @@
 //! What `/proc` and `/sys` tell of the machine.
 
 use procfs::Current;
-use schema::gauges::Metric;
+use schema::gauges::{self, Metric};
 
 use super::{Readings, numbers, pressure, text};
 use crate::host;
@@ -109,13 +109,10 @@ fn memory(out: &mut Readings) {
     }
     let page_bytes = host::page_bytes();
     for (name, count) in numbers(&text("/proc/vmstat").unwrap_or_default()) {
-        match name {
-            "pgfault" => out.put_count(Metric::PageFaults, "", count),
-            "pgmajfault" => out.put_count(Metric::MajorPageFaults, "", count),
-            "oom_kill" => out.put_count(Metric::OomKills, "", count),
-            "pswpin" => out.put_count(Metric::SwapIn, "", count.saturating_mul(page_bytes)),
-            "pswpout" => out.put_count(Metric::SwapOut, "", count.saturating_mul(page_bytes)),
-            _ => {}
+        if let Some(metric) = gauges::of_field(gauges::VMSTAT_EVENTS, name) {
+            out.put_count(metric, "", count);
+        } else if let Some(metric) = gauges::of_field(gauges::VMSTAT_PAGES, name) {
+            out.put_count(metric, "", count.saturating_mul(page_bytes));
         }
     }
 }
