@@ -112,8 +112,7 @@ impl PacketFilter {
         }
         let clauses = normal_form(&Expr::And(wanted), false)?;
         let none = Term::new(Operation::None);
-        let mut program =
-            Program { clauses: clauses.len() as u32, reserved: 0, terms: [none; 64] };
+        let mut program = Program { clauses: clauses.len() as u32, reserved: 0, terms: [none; 64] };
         for (clause, at) in clauses.iter().zip((0..).step_by(TERMS_MAX)) {
             program.terms[at..at + clause.len()].copy_from_slice(clause);
         }
@@ -169,7 +168,8 @@ fn normal_form(expr: &Expr, negated: bool) -> Result<Vec<Vec<Term>>, FilterError
         for part in parts {
             let part = normal_form(part, negated)?;
             let mut next = Vec::new();
-            for (left, right) in product.iter().flat_map(|left| part.iter().map(move |r| (left, r))) {
+            for (left, right) in product.iter().flat_map(|left| part.iter().map(move |r| (left, r)))
+            {
                 let mut clause: Vec<Term> = left.clone();
                 clause.extend(right.iter().filter(|term| !left.contains(term)));
                 next.push(clause);
@@ -388,8 +388,11 @@ impl<'a> Parser<'a> {
     }
 
     fn ports(&mut self, is_range: bool) -> Result<Term, FilterError> {
-        let expected =
-            if is_range { "expected ports such as `1-1024`" } else { "expected a port of 0 to 65535" };
+        let expected = if is_range {
+            "expected ports such as `1-1024`"
+        } else {
+            "expected a port of 0 to 65535"
+        };
         let wrong = || self.wrong(expected);
         let word = self.peek().ok_or_else(wrong)?;
         let (low, high) = match word.split_once('-') {

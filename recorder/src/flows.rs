@@ -18,8 +18,8 @@ use schema::types::{
 use store::meta::KindCount;
 use zerocopy::IntoBytes;
 
-use crate::sink::Sink;
 use crate::Error;
+use crate::sink::Sink;
 
 /// Most flows of a second that are told apart.
 pub const FLOWS_MAX: u32 = 65_536;

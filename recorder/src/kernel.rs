@@ -331,7 +331,8 @@ impl Kernel {
     pub fn take_flows(&mut self) -> Result<flows::Tables, Error> {
         let mut take =
             |name| self.ebpf.take_map(name).expect("the object has the maps this file names");
-        let (Map::HashMap(even), Map::HashMap(odd)) = (take("flows_even"), take("flows_odd")) else {
+        let (Map::HashMap(even), Map::HashMap(odd)) = (take("flows_even"), take("flows_odd"))
+        else {
             unreachable!("they are hashes")
         };
         Ok(flows::Tables {
@@ -474,7 +475,6 @@ const SERVED: &[(&str, &[Stream])] = &[
     // [packets]
     ("net_dev_start_xmit", &[Stream::Network, Stream::Packets]),
     ("netif_receive_skb", &[Stream::Network, Stream::Packets]),
-
     // [dns]
 
     // [disk]

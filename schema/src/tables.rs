@@ -253,7 +253,6 @@ pub const TABLES: &[Table] = &[
     // [packets]
     events("flows", Stream::Network, "second, process and pair of addresses: packets and bytes"),
     events("packets", Stream::Packets, "packet at an interface"),
-
     // [dns]
 
     // [disk]

@@ -36,8 +36,17 @@ fn flows_sum_up_to_what_the_interfaces_count() {
         right = pair.right,
         script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/packets.py"),
     );
-    let options =
-        ["record", "-s", "network", "--rotate", "1s", "--netns", &pair.left, "--netns", &pair.right];
+    let options = [
+        "record",
+        "-s",
+        "network",
+        "--rotate",
+        "1s",
+        "--netns",
+        &pair.left,
+        "--netns",
+        &pair.right,
+    ];
     lab.ebrec(&[&options[..], &["--", "sh", "-c", &work]].concat()).ok();
     // Read by the command itself: what the kernel says before and after is not recorded.
     let counters = |file: &str, interface| {
@@ -52,7 +61,9 @@ fn flows_sum_up_to_what_the_interfaces_count() {
         assert_eq!(sums(&lab, &pair, side, interface), counted, "{interface}");
     }
     lab.assert_complete();
-    let arp = lab.value("SELECT count(*) FROM flows WHERE ethertype = 'arp' AND local_address = '10.99.0.1'");
+    let arp = lab.value(
+        "SELECT count(*) FROM flows WHERE ethertype = 'arp' AND local_address = '10.99.0.1'",
+    );
     assert!(arp > 0);
     let names = lab.rows(
         "SELECT protocol, comm, count(DISTINCT upid) FROM flows WHERE protocol IN ('tcp', 'udp') \
@@ -72,7 +83,10 @@ fn a_million_packets_are_a_few_rows_and_none_is_lost() {
     lab.ebrec(&[&options[..], &job].concat()).ok();
     let counted = pair.counters(&pair.left, "lo");
     assert_eq!(counted[3] - before[3], 1_000_000);
-    assert_eq!(sums(&lab, &pair, &pair.left, "lo"), [0, 1, 2, 3].map(|at| counted[at] - before[at]));
+    assert_eq!(
+        sums(&lab, &pair, &pair.left, "lo"),
+        [0, 1, 2, 3].map(|at| counted[at] - before[at])
+    );
     lab.assert_complete();
     let rows = lab.value("SELECT count(*) FROM flows");
     assert!(rows < 200, "{rows}");
@@ -105,7 +119,8 @@ fn what_a_full_table_has_no_room_for_is_counted_without_its_addresses() {
     ));
     let known: Vec<i64> = known[0].split(',').map(|text| text.parse().unwrap()).collect();
     let all: Vec<i64> = known.iter().zip(&rest[1..]).map(|(known, rest)| known + rest).collect();
-    let counted: Vec<i64> = counted.iter().zip(before).map(|(after, before)| after - before).collect();
+    let counted: Vec<i64> =
+        counted.iter().zip(before).map(|(after, before)| after - before).collect();
     // Others' packets on this machine may have found no room either.
     assert!(all.iter().zip(&counted).all(|(all, counted)| all >= counted), "{all:?} {counted:?}");
     let (code, report) = lab.verify();

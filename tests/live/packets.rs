@@ -15,8 +15,21 @@ struct Capture(Child, String);
 impl Capture {
     fn start(lab: &Lab, pair: &Pair) -> Capture {
         let file = lab.file("va.pcap");
-        let tcpdump =
-            ["tcpdump", "-i", "va", "-Q", "out", "-w", &file, "-U", "--immediate-mode", "-s", "0", "-Z", "root"];
+        let tcpdump = [
+            "tcpdump",
+            "-i",
+            "va",
+            "-Q",
+            "out",
+            "-w",
+            &file,
+            "-U",
+            "--immediate-mode",
+            "-s",
+            "0",
+            "-Z",
+            "root",
+        ];
         let child = pair.command(&pair.left, &tcpdump).stderr(Stdio::null()).spawn().unwrap();
         // The header of the file is there when it has begun.
         until("tcpdump captures", || std::fs::metadata(&file).is_ok_and(|file| file.len() >= 24));
@@ -93,7 +106,16 @@ const FIELDS: [(&str, &[&str]); 17] = [
 /// What tshark reads in a capture: by our names, what each packet has.
 fn tshark(file: &str) -> Vec<BTreeMap<&'static str, String>> {
     let mut command = Command::new("tshark");
-    command.args(["-r", file, "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-T", "fields"]);
+    command.args([
+        "-r",
+        file,
+        "-o",
+        "ip.defragment:FALSE",
+        "-o",
+        "ipv6.defragment:FALSE",
+        "-T",
+        "fields",
+    ]);
     command.args(["-E", "occurrence=f", "-e", "tcp.flags", "-e", "frame.protocols"]);
     for name in FIELDS.iter().flat_map(|(_, names)| *names) {
         command.args(["-e", name]);
@@ -107,7 +129,9 @@ fn tshark(file: &str) -> Vec<BTreeMap<&'static str, String>> {
         let mut packet = BTreeMap::new();
         let set = values.next().unwrap();
         let protocols = values.next().unwrap();
-        if let Some(bits) = set.strip_prefix("0x").map(|bits| u32::from_str_radix(bits, 16).unwrap()) {
+        if let Some(bits) =
+            set.strip_prefix("0x").map(|bits| u32::from_str_radix(bits, 16).unwrap())
+        {
             let names = flags.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 != 0);
             packet.insert("tcp_flags", names.map(|(_, name)| *name).collect::<Vec<_>>().join("|"));
         }
@@ -116,8 +140,10 @@ fn tshark(file: &str) -> Vec<BTreeMap<&'static str, String>> {
             let Some(value) = found.into_iter().find(|value| !value.is_empty()) else { continue };
             // What lies in a tunnel of GRE is not ours to read.
             if !(protocols.contains(":gre") && column.ends_with("_port")) {
-                let number = value.strip_prefix("0x").map(|hex| u64::from_str_radix(hex, 16).unwrap());
-                packet.insert(column, number.map_or(value.to_string(), |number| number.to_string()));
+                let number =
+                    value.strip_prefix("0x").map(|hex| u64::from_str_radix(hex, 16).unwrap());
+                packet
+                    .insert(column, number.map_or(value.to_string(), |number| number.to_string()));
             }
         }
         packet
@@ -135,7 +161,11 @@ fn packets_are_those_that_tshark_reads() {
     let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).chain(["tcp_flags"]).collect();
     let sql = format!(
         "SELECT {} FROM packets WHERE direction = 'sent' AND malformed IS NULL ORDER BY ts",
-        names.iter().map(|name| format!("coalesce(CAST({name} AS VARCHAR), '')")).collect::<Vec<_>>().join(", ")
+        names
+            .iter()
+            .map(|name| format!("coalesce(CAST({name} AS VARCHAR), '')"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     let rows = lab.rows(&sql);
     assert_eq!(rows.len(), expected.len(), "{rows:#?}");
@@ -150,7 +180,10 @@ fn packets_are_those_that_tshark_reads() {
     // What tshark has no field for, or not in these units.
     let fragments = lab.rows("SELECT fragment_offset_bytes, ip_flags FROM packets WHERE ip_id = 77 AND direction = 'sent' ORDER BY ts");
     assert_eq!(fragments, ["0,MF", "40,MF", "80,"]);
-    assert_eq!(lab.rows("SELECT vlan, inner_vlan FROM packets WHERE inner_vlan IS NOT NULL"), ["7,9"]);
+    assert_eq!(
+        lab.rows("SELECT vlan, inner_vlan FROM packets WHERE inner_vlan IS NOT NULL"),
+        ["7,9"]
+    );
 }
 
 #[test]
@@ -223,10 +256,8 @@ fn the_first_bytes_are_those_on_the_wire() {
     let Setup { lab, pair, .. } = &setup;
     let capture = Capture::start(lab, pair);
     setup.record(&["--snaplen", "60"], &["tagged", "odd"]);
-    let output = Command::new("tshark")
-        .args(["-r", &capture.stop(), "-T", "json", "-x"])
-        .output()
-        .unwrap();
+    let output =
+        Command::new("tshark").args(["-r", &capture.stop(), "-T", "json", "-x"]).output().unwrap();
     let frames: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let expected: Vec<String> = frames
         .as_array()
@@ -240,7 +271,10 @@ fn the_first_bytes_are_those_on_the_wire() {
     );
     let found: Vec<&str> = rows.iter().map(|row| row.split(',').next().unwrap()).collect();
     assert_eq!(found, expected);
-    assert!(rows.iter().all(|row| row.ends_with("true,true") || row.ends_with("false,false")), "{rows:#?}");
+    assert!(
+        rows.iter().all(|row| row.ends_with("true,true") || row.ends_with("false,false")),
+        "{rows:#?}"
+    );
 }
 
 #[test]

@@ -29,11 +29,16 @@ impl Pair {
         let (left, right) = (pair.left.as_str(), pair.right.as_str());
         ip(&["netns", "add", left]);
         ip(&["netns", "add", right]);
-        ip(&["-n", left, "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", right]);
+        ip(&[
+            "-n", left, "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", right,
+        ]);
         for (side, interface, number) in [(left, "va", 1), (right, "vb", 2)] {
             // What the kernel says by itself at the start would be counted.
             pair.run(side, &["sysctl", "-qw", &format!("net.ipv6.conf.{interface}.accept_dad=0")]);
-            pair.run(side, &["sysctl", "-qw", &format!("net.ipv6.conf.{interface}.router_solicitations=0")]);
+            pair.run(
+                side,
+                &["sysctl", "-qw", &format!("net.ipv6.conf.{interface}.router_solicitations=0")],
+            );
             ip(&["-n", side, "addr", "add", &format!("10.99.0.{number}/24"), "dev", interface]);
             ip(&["-n", side, "addr", "add", &format!("fd99::{number}/64"), "dev", interface]);
             ip(&["-n", side, "link", "set", "lo", "up"]);

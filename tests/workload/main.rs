@@ -34,9 +34,7 @@ fn main() -> ExitCode {
         ["block", go] => moments::block(go),
         ["paths", folder] => moments::paths(folder),
         ["become", uid] => moments::become_user(number(uid) as u32),
-        ["datagrams", count, addresses] => {
-            datagrams::datagrams(number(count), number(addresses))
-        }
+        ["datagrams", count, addresses] => datagrams::datagrams(number(count), number(addresses)),
         ["ring", file] => return moments::ring(file),
         _ => panic!("unknown job: {args:?}"),
     }

@@ -39,7 +39,8 @@ impl PacketArgs {
                 "--packet-filter, --interface and --snaplen choose among packets, which --sources leaves out: add +packets to --sources"
             );
         }
-        if !self.netns.is_empty() && ![Source::Packets, Source::Network].iter().any(|s| sources.has(*s))
+        if !self.netns.is_empty()
+            && ![Source::Packets, Source::Network].iter().any(|s| sources.has(*s))
         {
             bail!(
                 "--netns chooses among packets and flows, which --sources leaves out: add +network to --sources"
