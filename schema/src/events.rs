@@ -180,6 +180,11 @@ impl Tail {
         }
     }
 
+    /// Whether it may be longer than what is kept; stacks say so by a flag of their own.
+    pub const fn can_be_cut(self) -> bool {
+        !matches!(self, Tail::Frames | Tail::LocalName | Tail::RemoteName)
+    }
+
     /// The type of its column.
     pub const fn column_type(self) -> ColumnType {
         match self {

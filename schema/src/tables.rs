@@ -114,8 +114,8 @@ impl Table {
         }
         let mut has_tail = false;
         for tail in self.events().flat_map(|event| event.tails) {
+            has_tail |= tail.can_be_cut();
             if let Some(column) = tail.column() {
-                has_tail = true;
                 add(Column::nullable(column, tail.column_type(), tail.doc()));
             }
         }
