@@ -31,6 +31,7 @@
 /* [connections] */
 
 /* [packets] */
+#include "bytes.h"
 #include "packet.h"
 #include "owner.h"
 #include "packets.h"
