@@ -29,7 +29,7 @@ enum ebrec_tail {
 	EBREC_TAIL_FRAMES = 8,
 	EBREC_TAIL_BUILD_ID = 9,
 	EBREC_TAIL_FILE = 10,
-	EBREC_TAIL_CAPTURED = 11,
+	EBREC_TAIL_CAPTURED = 20,
 };
 
 enum ebrec_operation {

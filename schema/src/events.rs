@@ -136,7 +136,7 @@ pub enum Tail {
     File = 10,
     // [packets]
     /// A packet from its Ethernet header on, as it is or would be on the wire.
-    Captured = 11,
+    Captured = 20,
 }
 
 impl Tail {
