@@ -38,6 +38,7 @@
 #include "socket_walks.h"
 
 /* [packets] */
+#include "bytes.h"
 #include "packet.h"
 #include "owner.h"
 #include "packets.h"

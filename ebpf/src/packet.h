@@ -78,17 +78,6 @@ struct {
 
 const volatile bool has_flows = false, has_packets = false;
 
-/* What lies in the memory of maps can be read wherever it begins. */
-static __always_inline __u16 be16(const __u8 *at)
-{
-	return bpf_ntohs(*(const __u16 *)at);
-}
-
-static __always_inline __u32 be32(const __u8 *at)
-{
-	return bpf_ntohl(*(const __u32 *)at);
-}
-
 /* Whether the packet has `bytes` from `offset` on; says what is wrong if not. */
 static __always_inline bool packet_has(struct packet *p, __u32 offset, __u32 bytes, __u32 malformed)
 {
@@ -99,13 +88,6 @@ static __always_inline bool packet_has(struct packet *p, __u32 offset, __u32 byt
 	else
 		return true;
 	return false;
-}
-
-static __always_inline void mapped_address(__u8 *to, const __u8 *from)
-{
-	*(__u64 *)to = 0;
-	*(__u32 *)(to + 8) = 0xffff0000;
-	*(__u32 *)(to + 12) = *(const __u32 *)from;
 }
 
 /* Source and destination by whose side of the interface they are on. */

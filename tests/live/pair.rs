@@ -62,6 +62,18 @@ impl Pair {
         });
     }
 
+    /// Keeps the kernel from saying anything by itself, so that there is only what a test sends.
+    #[track_caller]
+    pub fn silence(&self) {
+        for (side, interface) in [(&self.left, "va"), (&self.right, "vb")] {
+            self.run(
+                side,
+                &["sysctl", "-qw", &format!("net.ipv6.conf.{interface}.disable_ipv6=1")],
+            );
+            ip(&["-n", side, "link", "set", interface, "arp", "off"]);
+        }
+    }
+
     /// Runs a command in one of them; it must succeed. What it printed.
     #[track_caller]
     pub fn run(&self, side: &str, command: &[&str]) -> String {
