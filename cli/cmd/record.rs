@@ -121,20 +121,14 @@ pub struct Args {
     /// When there is no room for an allocation: count it as lost, or let the program wait
     #[arg(long, value_name = "DO", default_value = "drop")]
     on_full: OnFull,
-    // [connections]
 
-    // [packets]
     #[command(flatten)]
     packets: packets::PacketArgs,
 
-    // [dns]
     /// Port of messages of the domain name system; may be repeated
     #[arg(long = "dns-port", value_name = "PORT", default_value = "53", value_parser = clap::value_parser!(u16).range(1..))]
     dns_ports: Vec<u16>,
 
-    // [disk]
-
-    // [containers]
     /// Keep no arguments of programs
     #[arg(long, help_heading = "What is left out")]
     no_args: bool,
@@ -277,17 +271,11 @@ fn options(args: Args) -> anyhow::Result<Options> {
             salt: salt(),
             wait_when_full: args.on_full == OnFull::Wait,
         },
-        // [connections]
 
-        // [packets]
         packets: args.packets.packets(&sources)?,
 
-        // [dns]
         dns_ports: args.dns_ports,
 
-        // [disk]
-
-        // [containers]
         redaction,
         host_root: args.host_root,
         symbolizer: match (args.symbols, args.encode) {

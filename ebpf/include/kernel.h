@@ -245,7 +245,6 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
-/* [connections] */
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -344,7 +343,6 @@ struct bpf_iter__bpf_map_elem {
 	void *key, *value;
 };
 
-/* [packets] */
 struct net_device {
 	char name[16];
 	int ifindex;
@@ -364,7 +362,6 @@ struct sk_buff___v62 { /* 354259fa73e2: a tag is there when it is not 0 */
 	__u8 vlan_present : 1;
 };
 
-/* [dns] */
 struct net_device___dns {
 	int ifindex;
 	unsigned int flags;
@@ -377,7 +374,6 @@ struct sk_buff___dns {
 	unsigned char *head, *data;
 };
 
-/* [disk] */
 struct sched_entity {
 	__u64 sum_exec_runtime;
 };
@@ -429,7 +425,6 @@ struct k_sigaction {
 	struct sigaction sa;
 };
 
-/* [containers] */
 struct net___ns { /* the part of a network namespace that says its number */
 	struct {
 		unsigned int inum;

@@ -30,14 +30,12 @@
 #include "io_uring.h"
 #include "sched.h"
 #include "allocations.h"
-/* [connections] */
 #include "sockets.h"
 #include "socket_rows.h"
 #include "connections.h"
 #include "socket_calls.h"
 #include "socket_walks.h"
 
-/* [packets] */
 #include "bytes.h"
 #include "packet.h"
 #include "owner.h"
@@ -45,14 +43,11 @@
 #include "flows.h"
 #include "traffic.h"
 
-/* [dns] */
 #include "dns.h"
 
-/* [disk] */
 #include "disk.h"
 #include "signals.h"
 
-/* [containers] */
 #include "snapshot.h"
 
 char LICENSE[] SEC("license") = "GPL";

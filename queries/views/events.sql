@@ -136,7 +136,6 @@ SELECT
         CASE WHEN file IS NULL THEN '' ELSE concat(' of ', file) END
     ) AS text
 FROM mappings
--- [connections]
 UNION ALL
 SELECT
     ts,
@@ -169,7 +168,6 @@ SELECT
     ) AS text
 FROM connection_events
 
--- [packets]
 UNION ALL
 SELECT
     ts,
@@ -204,7 +202,6 @@ SELECT
     ) AS text
 FROM packets
 
--- [dns]
 UNION ALL
 SELECT
     ts,
@@ -220,7 +217,6 @@ SELECT
     ) AS text
 FROM dns
 
--- [disk]
 UNION ALL
 SELECT
     ts,
@@ -267,5 +263,3 @@ SELECT
         )
     END AS text
 FROM signals
-
--- [containers]

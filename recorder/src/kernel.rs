@@ -166,12 +166,10 @@ impl Kernel {
                 .override_global("size_min", &size_min, true)
                 .override_global("sample_one_in", &one_in, true)
                 .override_global("sample_salt", &salt, true)
-                // [connections]
                 .map_max_entries("sockets", followed(sockets::SOCKETS_MAX))
                 .map_max_entries("unix_names", followed(sockets::SOCKETS_MAX / 4))
                 .map_max_entries("listeners", followed(sockets::SOCKETS_MAX / 4))
                 .map_max_entries("ended_processes", followed(4096))
-                // [packets]
                 .override_global("has_flows", &has_flows, true)
                 .override_global("has_packets", &has_packets, true)
                 .override_global("has_packet_filter", &has_packet_filter, true)
@@ -180,15 +178,12 @@ impl Kernel {
                 .map_max_entries("owners", owners_max)
                 .map_max_entries("flows_even", flows_max)
                 .map_max_entries("flows_odd", flows_max)
-                // [dns]
                 .override_global("has_dns", &has_dns, true)
                 .override_global("dns_ports", &dns_ports, true)
                 .map_max_entries("dns_flows", if has_dns == 1 { DNS_FLOWS } else { 1 })
-                // [disk]
                 .override_global("has_cpu", &has_cpu, true)
                 .override_global("has_io_start", &has_io_start, true)
                 .map_max_entries("block_requests", block_requests)
-                // [containers]
                 .override_global("has_old_hierarchies", &has_old_hierarchies, true)
                 .override_global("wanted_hierarchies", &wanted_hierarchies, true)
                 .map_max_entries("cgroups_ring", CGROUPS_RING_BYTES)
@@ -627,20 +622,14 @@ const SERVED: &[(&str, &[Stream])] = &[
     ("sched_", &[Stream::Sched]),
     ("sys_", &[Stream::Syscalls]),
     ("io_uring_", &[Stream::Syscalls]),
-    // [connections]
     ("inet_", &[Stream::Network]),
     ("sock_", &[Stream::Network]),
     ("tcp_", &[Stream::Network]),
     ("kfree_skb", &[Stream::Network]),
-    // [packets]
     ("net_dev_start_xmit", &[Stream::Network, Stream::Packets]),
     ("netif_receive_skb", &[Stream::Network, Stream::Packets]),
-    // [dns]
-
-    // [disk]
     ("block_", &[Stream::Disk]),
     ("signal_", &[Stream::Signals]),
-    // [containers]
 ];
 
 /// Where a program goes, from its name without the kind of hook.
@@ -711,18 +700,11 @@ pub fn is_optional(tracepoint: &str) -> bool {
         "io_uring_",
         "cgroup_attach_task",
         "mark_victim",
-        // [connections]
         "inet_sk_error_report",
         "sock_",
         "kfree_skb",
-        // [packets]
-
-        // [dns]
-
-        // [disk]
         "block_",
         "signal_",
-        // [containers]
     ];
     OPTIONAL.iter().any(|beginning| tracepoint.starts_with(beginning))
 }

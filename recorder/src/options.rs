@@ -45,19 +45,13 @@ pub struct Options {
     pub stacks: Stacks,
     /// Which allocations are recorded, and how.
     pub allocations: Allocations,
-    // [connections]
 
-    // [packets]
     /// Which packets are recorded, and how much of them.
     pub packets: Packets,
 
-    // [dns]
     /// Ports whose packets are messages of the domain name system, at most [`DNS_PORTS_MAX`].
     pub dns_ports: Vec<u16>,
 
-    // [disk]
-
-    // [containers]
     /// What is left out or replaced.
     pub redaction: Redaction,
     /// Where the root of the machine's file system is: where runtimes keep what they know of containers.
@@ -85,17 +79,11 @@ impl Options {
             rings: RingBytes([4096; Stream::ALL.len()]),
             stacks: Stacks::default(),
             allocations: Allocations::default(),
-            // [connections]
 
-            // [packets]
             packets: Packets::default(),
 
-            // [dns]
             dns_ports: vec![53],
 
-            // [disk]
-
-            // [containers]
             redaction: Redaction::default(),
             host_root: PathBuf::from("/"),
             symbolizer: None,

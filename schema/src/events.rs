@@ -138,10 +138,8 @@ pub enum Tail {
     LocalName = 13,
     /// The name of the unix socket at the other end.
     RemoteName = 14,
-    // [packets]
     /// A packet from its Ethernet header on, as it is or would be on the wire.
     Captured = 11,
-    // [dns]
     /// A message of the domain name system, as it was sent.
     Message = 12,
     /// Which one of several a reading is of, such as a disk by its name.
@@ -163,9 +161,7 @@ impl Tail {
         Tail::File,
         Tail::LocalName,
         Tail::RemoteName,
-        // [packets]
         Tail::Captured,
-        // [dns]
         Tail::Message,
         Tail::Instance,
     ];
@@ -669,7 +665,6 @@ events! {
         by_pid: Pid,
     } tail []
 
-    // [connections]
     /// A socket, from its first sign of life to its end.
     connection / Connection = 50 in Network => "connections" {
         /// Time from then on until it ended; NULL when it had not.
@@ -749,7 +744,6 @@ events! {
         reason: Word,
     } tail []
 
-    // [packets]
     /// Packets of a process between two addresses in a second, counted in the kernel.
     flow / Flow = 52 in Network => "flows" {
         /// From the first packet of that second to the last, to a few ms.
@@ -848,7 +842,6 @@ events! {
         arp_target_mac: MacAddress,
     } tail [Captured]
 
-    // [dns]
     /// A message of the domain name system passed an interface.
     dns / Dns = 54 in Dns => "dns" {
         /// Length of the message.
@@ -871,7 +864,6 @@ events! {
         server_address: IpAddress,
     } tail [Message]
 
-    // [disk]
     /// What the scheduler gave a thread since the row before: once a second if it ran, and at its end.
     task_usage / TaskUsage = 59 in Cpu => "task_usage" {
         /// Time on a CPU.
@@ -961,6 +953,4 @@ events! {
         /// How much more it is than at the reading before; NULL for the first, and for what is no sum.
         change: Real,
     } tail [Instance]
-
-    // [containers]
 }

@@ -265,19 +265,15 @@ pub const TABLES: &[Table] = &[
     events("page_faults", Stream::Faults, "page fault"),
     events("memory_usage", Stream::Faults, "process and second, and end of a process: its memory"),
     events("oom_kills", Stream::Faults, "process that the kernel ended for want of memory"),
-    // [connections]
     events("connections", Stream::Network, "socket, from its first sign of life to its end"),
     events(
         "connection_events",
         Stream::Network,
         "change of a socket's state, or retransmission, reset or drop of a packet",
     ),
-    // [packets]
     events("flows", Stream::Network, "second, process and pair of addresses: packets and bytes"),
     events("packets", Stream::Packets, "packet at an interface"),
-    // [dns]
     events("dns", Stream::Dns, "message of the domain name system"),
-    // [disk]
     events(
         "task_usage",
         Stream::Cpu,
@@ -321,7 +317,6 @@ pub const TABLES: &[Table] = &[
             ),
         ],
     },
-    // [containers]
     Table {
         name: "containers",
         doc: "container that a recorded thread was in, in a segment",

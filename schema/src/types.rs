@@ -101,7 +101,6 @@ wire_types! {
     Inode(u64) = "__u64";
     /// A device number as the kernel keeps it: major shifted by 20 bits, plus minor.
     Device(u32) = "__u32";
-    // [connections]
     /// An IP address, one of version 4 mapped into version 6; all ones when unknown.
     IpAddress([u8; 16]) = "__u8[16]";
     /// A port of TCP or UDP.
@@ -132,7 +131,6 @@ wire_types! {
     /// A word of the kernel's, NUL-padded.
     Word([u8; 32]) = "char[32]";
 
-    // [packets]
     /// A number that uses all 32 bits, so that it takes 64 here: a sequence number of TCP.
     Sequence(u64) = "__u64";
     /// A small number.
@@ -158,7 +156,6 @@ wire_types! {
     /// What is wrong with a packet: a [`MalformedPacket`]; 0 is nothing.
     Malformed(u32) = "__u32";
 
-    // [dns]
     /// Length of a message of the domain name system; its columns are read from the message.
     DnsMessage(u32) = "__u32";
     /// A protocol above IP, by its number.
@@ -166,7 +163,6 @@ wire_types! {
     /// Whose process it is: 1 the client's, 2 the server's, 0 unknown.
     DnsSide(u32) = "__u32";
 
-    // [disk]
     /// Where on a disk, in units of 512 bytes.
     Sector(u64) = "__u64";
     /// Operation of a request to a disk in the low 8 bits, flags above; as the kernel numbers them.
@@ -189,8 +185,6 @@ wire_types! {
     GaugeId(u32) = "__u32";
     /// A 64-bit floating-point number by its bits.
     Real(u64) = "__u64";
-
-    // [containers]
 }
 
 macro_rules! operations {
@@ -353,7 +347,6 @@ impl FieldType {
             Self::Address | Self::SizeBytes | Self::StackId | Self::Inode => one(Int64),
             Self::OneIn => one(Int32),
             Self::AllocationOp | Self::CpuMode | Self::FaultKind | Self::Device => one(Text),
-            // [connections]
             Self::IpAddress => one(Text),
             Self::Port => one(Int32),
             Self::LocalEnd => vec![
@@ -382,13 +375,11 @@ impl FieldType {
             | Self::SocketEvent
             | Self::Word => one(Text),
 
-            // [packets]
             Self::Sequence | Self::Number | Self::Bytes => one(Int64),
             Self::Name | Self::MacAddress | Self::EtherType | Self::IpProtocol => one(Text),
             Self::Direction | Self::TcpFlags | Self::IpFlags => one(Text),
             Self::ArpOperation | Self::Malformed => one(Text),
 
-            // [dns]
             Self::DnsMessage => {
                 let mut columns = DNS_COLUMNS.to_vec();
                 columns.push(Column::nullable(name, Int32, doc));
@@ -396,7 +387,6 @@ impl FieldType {
             }
             Self::Transport | Self::DnsSide => one(Text),
 
-            // [disk]
             Self::Sector => one(Int64),
             Self::Times => one(Int32),
             Self::BlockStatus => one(Text),
@@ -428,7 +418,6 @@ impl FieldType {
             ],
             Self::Real => one(Float64),
 
-            // [containers]
             Self::Reserved | Self::RawId | Self::Plain => vec![],
         }
     }

@@ -374,7 +374,6 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         }
         StackId => context.stacks.id(record.u64_at(offset)?),
         OneIn => word().map(i64::from),
-        // [connections]
         Port | FewOf => word().map(i64::from),
         ConnectionId | Count => {
             record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
@@ -387,7 +386,6 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         IpAddress | LocalEnd | RemoteEnd | Errno | SocketProtocol | SocketRole | SocketState
         | SocketEvent | Word => None,
 
-        // [packets]
         Sequence => {
             record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
         }
@@ -395,11 +393,9 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         Name | MacAddress | EtherType | IpProtocol | Direction | TcpFlags | IpFlags
         | ArpOperation | Malformed => None,
 
-        // [dns]
         DnsMessage => word().map(i64::from),
         Transport | DnsSide => None,
 
-        // [disk]
         Sector => {
             record.u64_at(offset).filter(|value| *value != u64::MAX).map(|value| value as i64)
         }
@@ -407,7 +403,6 @@ fn number(source: FieldSource, record: Record, context: &Context) -> Option<i64>
         BlockFlags | BlockStatus | DiskName | SignalCode | SignalResult | SignalReach
         | SignalHandler | GaugeId | Real => None,
 
-        // [containers]
         Comm | SyscallId | IoUringOp | TaskState | AllocationOp | CpuMode | FaultKind | Device
         | RawId | Plain | Reserved => None,
     }
@@ -444,7 +439,6 @@ fn word<'a>(
         AllocationOp => names::operation(word()?),
         CpuMode => word().map(|mode| if mode == 0 { "user" } else { "kernel" }),
         FaultKind => word().map(|fault| if fault == 0 { "minor" } else { "major" }),
-        // [connections]
         IpAddress => {
             let bytes: [u8; 16] = record.field(offset, ty.size())?.try_into().ok()?;
             buffer.clear();
@@ -472,7 +466,6 @@ fn word<'a>(
         }
         Port | LocalEnd | RemoteEnd | ConnectionId | Count | FewOf | Flag => None,
 
-        // [packets]
         Name => {
             buffer.clear();
             push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
@@ -489,7 +482,6 @@ fn word<'a>(
         }
         Sequence | Number | Bytes => None,
 
-        // [dns]
         DnsMessage => None,
         Transport => match word()? {
             6 => Some("tcp"),
@@ -502,7 +494,6 @@ fn word<'a>(
             _ => None,
         },
 
-        // [disk]
         DiskName => {
             buffer.clear();
             push_lossy(until_nul(record.field(offset, ty.size())?), buffer);
@@ -537,7 +528,6 @@ fn word<'a>(
         GaugeId => gauges::by_id(word()?).map(|metric| metric.name),
         Sector | Times | Real => None,
 
-        // [containers]
         Device => {
             let device = word().filter(|device| *device != 0)?;
             buffer.clear();
