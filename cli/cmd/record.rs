@@ -53,11 +53,11 @@ pub struct Args {
     /// Sources or presets, separated by commas; +x and -x change the default.
     ///
     /// Sources: processes (always on), syscalls, sched, offcpu (sched, and the stacks of what
-    /// blocks), cpu (samples), allocations, faults, network (connections and flows), packets
-    /// (headers), dns, disk, signals, system (gauges). Presets: default (syscalls, sched, network,
-    /// disk, cpu, system), light (network, disk, cpu, system), memory (allocations, faults), security
-    /// (the system calls that matter to security, network, dns, signals), performance (sched, offcpu,
-    /// cpu, disk, faults, network, system), everything.
+    /// blocks), cpu (samples), allocations, faults, connections, network
+    /// (connections and flows), packets (headers), dns, disk, signals, system (gauges). Presets:
+    /// default (syscalls, sched, network, disk, cpu, system), light (connections, disk, cpu, system),
+    /// memory (allocations, faults), security (the system calls that matter to security, network, dns,
+    /// signals), performance (sched, offcpu, cpu, disk, faults, network, system), everything.
     #[arg(short, long, value_name = "LIST", default_value = "default", allow_hyphen_values = true)]
     sources: String,
     /// Record only these system calls: names and sets such as %file,%network,!futex

@@ -71,6 +71,8 @@ pub struct Kernel {
     pub attached: BTreeSet<String>,
     /// Whether submissions to io_uring are recorded.
     follows_requests: bool,
+    /// Whether programs are wanted where packets pass.
+    sees_packets: bool,
     /// Whether the guarded programs are taken.
     guards: bool,
     /// How often the kernel left out a program, by its name.
@@ -123,7 +125,8 @@ impl Kernel {
         let cpu_period_ns = 1_000_000_000 / u64::from(options.stacks.cpu_hz.max(1));
         let offcpu_min_ns = options.stacks.offcpu_min.as_nanos() as u64;
         let Allocations { size_min, one_in, salt, .. } = options.allocations;
-        let (has_flows, has_packets) = (has(Stream::Network), has(Stream::Packets));
+        let has_flows = u8::from(options.sources.has(Source::Network));
+        let has_packets = has(Stream::Packets);
         let flows_max = if has_flows == 1 { flows::FLOWS_MAX } else { 1 };
         let owners_max = if has_flows | has_packets == 1 { flows::OWNERS_MAX } else { 1 };
         let mut wanted_netns = [0u32; NETNS_MAX];
@@ -220,6 +223,7 @@ impl Kernel {
             attached: BTreeSet::new(),
             follows_requests: false,
             guards,
+            sees_packets: has_flows | has_packets == 1,
             skipped: BTreeMap::new(),
             follows_block_io: false,
         };
@@ -289,7 +293,9 @@ impl Kernel {
             let is_replaced =
                 RENAMED.iter().any(|(old, new)| *old == tracepoint && attached.contains(*new));
             let is_there = alone.is_none() && attached.contains(tracepoint);
-            if !wanted || !fits || is_replaced || is_there {
+            // The stream of flows is also that of connections, which need no packets.
+            let is_idle = alone.is_none() && tracepoint.starts_with("net") && !self.sees_packets;
+            if !wanted || !fits || is_replaced || is_there || is_idle {
                 continue;
             }
             // The exits of all system calls tell what is sent and received where nothing else does.

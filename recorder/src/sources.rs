@@ -23,7 +23,9 @@ pub enum Source {
     Allocations,
     /// Page faults, memory of processes, out-of-memory kills.
     Faults,
-    /// Sockets, and traffic per second.
+    /// Sockets.
+    Connections,
+    /// Sockets, and traffic per second, which costs at each packet.
     Network,
     /// Headers of packets.
     Packets,
@@ -39,7 +41,7 @@ pub enum Source {
 
 impl Source {
     /// All sources.
-    pub const ALL: [Source; 13] = [
+    pub const ALL: [Source; 14] = [
         Source::Processes,
         Source::Syscalls,
         Source::Sched,
@@ -47,6 +49,7 @@ impl Source {
         Source::Cpu,
         Source::Allocations,
         Source::Faults,
+        Source::Connections,
         Source::Network,
         Source::Packets,
         Source::Dns,
@@ -65,6 +68,7 @@ impl Source {
             Source::Cpu => "cpu",
             Source::Allocations => "allocations",
             Source::Faults => "faults",
+            Source::Connections => "connections",
             Source::Network => "network",
             Source::Packets => "packets",
             Source::Dns => "dns",
@@ -84,7 +88,7 @@ impl Source {
             Source::Cpu => &[Stream::Cpu, Stream::Stacks],
             Source::Allocations => &[Stream::Allocations, Stream::Stacks],
             Source::Faults => &[Stream::Faults, Stream::Stacks],
-            Source::Network => &[Stream::Network],
+            Source::Connections | Source::Network => &[Stream::Network],
             Source::Packets => &[Stream::Packets],
             Source::Dns => &[Stream::Dns],
             Source::Disk => &[Stream::Disk],
@@ -123,9 +127,9 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "light",
-        sources: &[Source::Network, Source::Disk, Source::Cpu, Source::System],
+        sources: &[Source::Connections, Source::Disk, Source::Cpu, Source::System],
         syscalls: None,
-        doc: "network, disk, CPU samples and gauges, to be left on for good",
+        doc: "connections, disk, CPU samples and gauges, to be left on for good",
     },
     Preset {
         name: "memory",
@@ -260,7 +264,10 @@ mod tests {
         check("", &["processes", "syscalls", "sched", "cpu", "network", "disk", "system"]);
         check("sched", &["processes", "sched"]);
         check("-sched", &["processes", "syscalls", "cpu", "network", "disk", "system"]);
-        check("light,+syscalls", &["processes", "syscalls", "cpu", "network", "disk", "system"]);
+        check(
+            "light,+syscalls",
+            &["processes", "syscalls", "cpu", "connections", "disk", "system"],
+        );
         check("everything,-processes", &Source::ALL.map(Source::name));
     }
 

@@ -1,6 +1,7 @@
 //! Flows against the counters of interfaces.
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lab::{Lab, workload};
 use super::pair::Pair;
@@ -17,8 +18,15 @@ fn sums(lab: &Lab, pair: &Pair, side: &str, interface: &str) -> [i64; 4] {
     numbers.try_into().unwrap()
 }
 
+/// Whoever fills the table of flows fills it for all: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TABLE: Mutex<()> = Mutex::new(());
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn flows_sum_up_to_what_the_interfaces_count() {
+    let _alone = alone();
     let (Some(lab), Some(pair)) = (Lab::open(), Pair::make()) else { return };
     if !has_program("iperf3", &["--version"]) || !has_program("python3", &["--version"]) {
         return skip("iperf3 and python3 are not installed");
@@ -75,6 +83,7 @@ fn flows_sum_up_to_what_the_interfaces_count() {
 
 #[test]
 fn a_million_packets_are_a_few_rows_and_none_is_lost() {
+    let _alone = alone();
     let (Some(lab), Some(pair)) = (Lab::open(), Pair::make()) else { return };
     let before = pair.counters(&pair.left, "lo");
     let workload = workload();
@@ -97,6 +106,7 @@ fn a_million_packets_are_a_few_rows_and_none_is_lost() {
 
 #[test]
 fn what_a_full_table_has_no_room_for_is_counted_without_its_addresses() {
+    let _alone = alone();
     let (Some(lab), Some(pair)) = (Lab::open(), Pair::make()) else { return };
     let before = pair.counters(&pair.left, "lo");
     let workload = workload();
@@ -130,6 +140,7 @@ fn what_a_full_table_has_no_room_for_is_counted_without_its_addresses() {
 
 #[test]
 fn only_flows_of_processes_in_scope_are_recorded() {
+    let _alone = alone();
     let (Some(lab), Some(pair)) = (Lab::open(), Pair::make()) else { return };
     // One that is not in scope sends in the same namespace.
     let mut other: Command = pair.command(&pair.left, &[&workload(), "datagrams", "200000", "1"]);
