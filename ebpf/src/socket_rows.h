@@ -129,8 +129,8 @@ static __always_inline void connection_record(struct ebrec_connection *record, s
 	record->connect_latency_ns = s->connect_latency_ns;
 	record->sent_bytes = s->sent_bytes;
 	record->received_bytes = s->received_bytes;
-	record->sends = s->sends;
-	record->receives = s->receives;
+	record->sends = has_messages ? s->sends : EBREC_UNKNOWN;
+	record->receives = has_messages ? s->receives : EBREC_UNKNOWN;
 	record->drops = s->drops;
 	bool tcp = s->protocol == EBREC_PROTOCOL_TCP && s->role != EBREC_ROLE_LISTENER;
 	record->retransmits = tcp ? s->retransmits : EBREC_UNKNOWN;

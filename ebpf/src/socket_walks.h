@@ -49,6 +49,8 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 		return 0;
 	}
 	__u64 owner = (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
+	if (!has_messages && BPF_CORE_READ(sk, sk_protocol) != 6)
+		return 0;
 	s = socket_found(sk, key, owner, 0, false, LANE_WALK);
 	if (s) {
 		s->bits |= SOCKET_PREEXISTING;

@@ -53,6 +53,10 @@ struct socket_state {
 	struct end local, remote;
 };
 
+/* Whether what is sent and received is seen message by message; without that only TCP is recorded, which
+ * keeps count itself. */
+const volatile bool has_messages = true;
+
 /* Set by the recorder before loading, to 1 where sockets are not recorded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -73,6 +73,8 @@ pub struct Kernel {
     follows_requests: bool,
     /// Whether programs are wanted where packets pass.
     sees_packets: bool,
+    /// Whether programs are wanted where messages are sent and received on sockets.
+    sees_messages: bool,
     /// Whether the guarded programs are taken.
     guards: bool,
     /// How often the kernel left out a program, by its name.
@@ -174,6 +176,7 @@ impl Kernel {
                 .map_max_entries("listeners", followed(sockets::SOCKETS_MAX / 4))
                 .map_max_entries("ended_processes", followed(4096))
                 .override_global("has_flows", &has_flows, true)
+                .override_global("has_messages", &has_flows, true)
                 .override_global("has_packets", &has_packets, true)
                 .override_global("has_packet_filter", &has_packet_filter, true)
                 .override_global("snaplen", &options.packets.snaplen, true)
@@ -224,6 +227,7 @@ impl Kernel {
             follows_requests: false,
             guards,
             sees_packets: has_flows | has_packets == 1,
+            sees_messages: has_flows == 1,
             skipped: BTreeMap::new(),
             follows_block_io: false,
         };
@@ -293,13 +297,14 @@ impl Kernel {
             let is_replaced =
                 RENAMED.iter().any(|(old, new)| *old == tracepoint && attached.contains(*new));
             let is_there = alone.is_none() && attached.contains(tracepoint);
-            // The stream of flows is also that of connections, which need no packets.
-            let is_idle = alone.is_none() && tracepoint.starts_with("net") && !self.sees_packets;
+            let tells_calls = tracepoint == "sys_exit" && alone == Some(Stream::Network.name());
+            // The stream of flows is also that of connections, which need neither packets nor calls.
+            let is_idle = (alone.is_none() && tracepoint.starts_with("net") && !self.sees_packets)
+                || ((tracepoint.starts_with("sock_") || tells_calls) && !self.sees_messages);
             if !wanted || !fits || is_replaced || is_there || is_idle {
                 continue;
             }
             // The exits of all system calls tell what is sent and received where nothing else does.
-            let tells_calls = tracepoint == "sys_exit" && alone == Some(Stream::Network.name());
             if tells_calls && attached.contains("sock_send_length") {
                 continue;
             }

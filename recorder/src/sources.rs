@@ -23,9 +23,9 @@ pub enum Source {
     Allocations,
     /// Page faults, memory of processes, out-of-memory kills.
     Faults,
-    /// Sockets.
+    /// TCP connections.
     Connections,
-    /// Sockets, and traffic per second, which costs at each packet.
+    /// Sockets of all kinds, and traffic per second: this costs at each message and packet.
     Network,
     /// Headers of packets.
     Packets,
