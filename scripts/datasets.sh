@@ -15,15 +15,17 @@ hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 
 work=/tmp/datasets
 group=$hierarchy/datasets
-mkdir "$work" "$group"
-trap 'rm -rf "$work"; rmdir "$group"' EXIT
+# As docker names the group of a container.
+container=$hierarchy/docker-$(printf '0123456789abcdef%.0s' 1 2 3 4).scope
+mkdir "$work" "$group" "$container"
+trap 'rm -rf "$work"; rmdir "$group" "$container"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns vitals}; do
+for name in ${DATASETS:-script server threads memory dns vitals network}; do
 	cp "$datasets/$name"/run.* "$work/"
 	sources=syscalls,sched
-	more=()
+	more=() within=$group
 	case $name in
 	script) command=(/bin/sh run.sh) code=7 ;;
 	memory)
@@ -32,13 +34,14 @@ for name in ${DATASETS:-script server threads memory dns vitals}; do
 		;;
 	dns) command=(/bin/sh run.sh) code=0 sources=dns,syscalls more=(--syscalls execve) ;;
 	vitals) command=(/bin/sh run.sh) code=17 sources=disk,signals,system ;;
+	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
 	rm -rf "${datasets:?}/$name/trace" "$work/trace"
 	# In a shell that moves to the control group, and is gone before the next recording.
 	ended=0
 	(
-		echo "$BASHPID" > "$group/cgroup.procs"
+		echo "$BASHPID" > "$within/cgroup.procs"
 		cd "$work"
 		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q -s "$sources" "${more[@]}" --on-full wait --encode later -- "${command[@]}"
 	) || ended=$?

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 6] = ["script", "server", "threads", "memory", "dns", "vitals"];
+const NAMES: [&str; 7] = ["script", "server", "threads", "memory", "dns", "vitals", "network"];
 
 fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
@@ -202,6 +202,44 @@ fn the_server_answers_17_requests() {
             ),
             ("SELECT count(DISTINCT address) FROM syscalls WHERE syscall = 'accept4'", &["17"]),
             ("SELECT comm, exit_code FROM processes ORDER BY comm", &["client,0", "server,0"]),
+        ],
+    );
+}
+
+#[test]
+fn connections_have_the_bytes_that_were_sent() {
+    let ends = "SELECT comm, protocol, role, remote_address, sent_bytes, received_bytes, sends, receives, \
+                error FROM connections WHERE role <> 'listener' ORDER BY protocol, role, comm, ts";
+    let expected: &[&str] = &[
+        "client,tcp,client,127.0.0.1,300,7000,1,1,",
+        "client,tcp,client,::1,300,7000,1,1,",
+        "client,tcp,client,127.0.0.1,0,0,0,0,ECONNREFUSED",
+        "server,tcp,server,127.0.0.1,7000,300,1,1,",
+        "server,tcp,server,::1,7000,300,1,1,",
+        "client,udp,peer,127.0.0.1,1353,0,11,0,",
+        "server,udp,peer,,0,1353,0,11,",
+        "client,unix_stream,peer,,4,0,1,0,",
+        "server,unix_stream,peer,,0,4,0,1,",
+    ];
+    check(
+        "network",
+        &[
+            (ends, expected),
+            // 28 bytes of headers each; loopback counts no Ethernet header.
+            (
+                "SELECT sum(sent_packets), sum(sent_bytes) FROM flows WHERE protocol = 'udp'",
+                &["11,1661"],
+            ),
+            (
+                "SELECT count(*), min(length_bytes), max(payload_bytes) FROM packets \
+                 WHERE protocol = 'udp' AND direction = 'sent'",
+                &["11,165,123"],
+            ),
+            (
+                "SELECT DISTINCT container_id, netns IS NULL FROM processes",
+                &["0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef,false"],
+            ),
+            ("SELECT runtime FROM containers", &["docker"]),
         ],
     );
 }
