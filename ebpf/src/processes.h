@@ -1,8 +1,7 @@
 /* Processes and threads: start, program, name, control group, end. */
 #pragma once
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
 {
 	struct thread *parent_thread = thread_of(parent);
 	struct thread *thread = thread_consider(child, parent_thread ? parent_thread->bits : 0, LANE_EVENT);
@@ -35,6 +34,18 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	return 0;
 }
 
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return process_forks(parent, child);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tp_btf__sched_process_fork__guarded, struct task_struct *parent, struct task_struct *child)
+{
+	return GUARDED(process_forks(parent, child));
+}
+
 /* The file of an execve in progress: at its end the program that named it is gone. */
 struct exec_path {
 	char path[PATH_KEPT];
@@ -58,8 +69,7 @@ static __always_inline void keep_exec_path(struct task_struct *task, const void 
 		bpf_map_update_elem(&exec_paths, &key, s->bytes, BPF_ANY);
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+static __always_inline int process_execs(struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct thread *thread = thread_of(task);
 	if (!thread || !in_scope(thread))
@@ -98,11 +108,22 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	return 0;
 }
 
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return process_execs(task, old_pid, bprm);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tp_btf__sched_process_exec__guarded, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return GUARDED(process_execs(task, old_pid, bprm));
+}
+
 static __always_inline void syscall_unfinished(struct task_struct *task, struct thread *thread);
 
 /* Newer kernels pass whether it was the last thread; the count of live ones tells it on all. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
+static __always_inline int process_exits(struct task_struct *task)
 {
 	struct thread *thread = thread_of(task);
 	if (!thread || !in_scope(thread))
@@ -126,8 +147,19 @@ int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/task_rename")
-int BPF_PROG(tp_btf__task_rename, struct task_struct *task, const char *comm)
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
+{
+	return process_exits(task);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tp_btf__sched_process_exit__guarded, struct task_struct *task)
+{
+	return GUARDED(process_exits(task));
+}
+
+static __always_inline int task_renames(struct task_struct *task, const char *comm)
 {
 	struct ebrec_rename record = {};
 	bpf_probe_read_kernel_str(record.new_comm, sizeof(record.new_comm), comm);
@@ -150,8 +182,19 @@ int BPF_PROG(tp_btf__task_rename, struct task_struct *task, const char *comm)
 	return 0;
 }
 
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *cgroup, const char *path, struct task_struct *task)
+SEC("tp_btf/task_rename")
+int BPF_PROG(tp_btf__task_rename, struct task_struct *task, const char *comm)
+{
+	return task_renames(task, comm);
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(tp_btf__task_rename__guarded, struct task_struct *task, const char *comm)
+{
+	return GUARDED(task_renames(task, comm));
+}
+
+static __always_inline int cgroup_attaches(struct cgroup *cgroup, const char *path, struct task_struct *task)
 {
 	struct thread *thread = thread_of(task);
 	bool before = thread && in_scope(thread);
@@ -169,6 +212,18 @@ int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *cgroup, const char *path
 	if (!emit(&processes_ring, &record, EBREC_CGROUP_ATTACH, sizeof(record), LANE_EVENT))
 		thread->epoch = 0;
 	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *cgroup, const char *path, struct task_struct *task)
+{
+	return cgroup_attaches(cgroup, path, task);
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(tp_btf__cgroup_attach_task__guarded, struct cgroup *cgroup, const char *path, struct task_struct *task)
+{
+	return GUARDED(cgroup_attaches(cgroup, path, task));
 }
 
 #ifdef EBREC_HASH

@@ -162,12 +162,14 @@ static __always_inline void lane_release(__u32 lane)
 #endif
 }
 
-/* Programs at system calls can be preempted since 7.0. What is between these two is not, so that they may
- * use what is per CPU. Both are functions of the kernel (bpf_preempt_disable, bpf_preempt_enable) whose
- * numbers the loader puts in, so they are in programs only that older kernels need not load.
+/* Programs at system calls can be preempted since 7.0; those at what processes do were seen to be left out
+ * there too. What is between these two is not preempted, so that it may use what is per CPU. Both are
+ * functions of the kernel (bpf_preempt_disable, bpf_preempt_enable) whose numbers the loader puts in, so
+ * they are in programs only that older kernels need not load.
  *
  * A program that is preempted where it ends is left out for all others on that CPU until it goes on. So
- * the guarded programs look whether the one before them was left out, and make up for it. */
+ * the guarded programs at system calls look whether the one before them was left out, and make up for it;
+ * of others the recorder counts how often that was. */
 #define KERNEL_FUNCTION(placeholder) \
 	asm volatile(".8byte " placeholder "00002085" ::: "r0", "r1", "r2", "r3", "r4", "r5", "memory")
 #define preempt_off() KERNEL_FUNCTION("0x7eb0ff01")

@@ -292,8 +292,13 @@ impl Kernel {
                 Some(name) => streams.iter().any(|stream| stream.name() == name),
                 None => streams_of(tracepoint).iter().any(|stream| streams.contains(stream)),
             };
-            // There is a guarded one for each program at system calls.
-            let fits = is_guarded == (self.guards && tracepoint.starts_with("sys_"));
+            // Instead of a program, the guarded one, where there is one and it is needed.
+            let has_guarded = |joint| names.contains(&format!("tp_btf__{full}{joint}guarded"));
+            let fits = if is_guarded {
+                self.guards
+            } else {
+                !(self.guards && (has_guarded("_") || has_guarded("__")))
+            };
             let is_replaced =
                 RENAMED.iter().any(|(old, new)| *old == tracepoint && attached.contains(*new));
             let is_there = alone.is_none() && attached.contains(tracepoint);
@@ -549,8 +554,8 @@ impl Kernel {
             }
         }
         for (name, times) in &self.skipped {
-            // The guarded ones make up for it themselves.
-            if !name.contains("guarded") {
+            // The guarded ones at system calls make up for it themselves.
+            if !(name.contains("__sys_") && name.contains("guarded")) {
                 add_skipped(&mut counts, name, *times);
             }
         }
