@@ -1,4 +1,4 @@
-// One thread sleeps 10 ms a hundred times; another waits 20 times for a lock that main holds.
+// One thread sleeps 10 ms a hundred times; another waits 20 times for a lock that main holds for 50 ms.
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -44,7 +44,7 @@ int main(void)
 	for (int i = 0; i < 20; i++) {
 		pthread_mutex_lock(&lock);
 		pthread_create(&second, 0, waiter, 0);
-		nap(20);
+		nap(50);
 		release_lock();
 		pthread_join(second, 0);
 	}
