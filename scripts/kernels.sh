@@ -293,7 +293,7 @@ check_signals() {
 	local sent="SELECT count(*) FROM signals WHERE event = 'sent' AND signal"
 	expect "signals: handled" "$(value "$sent = 'SIGUSR1' AND code = 'SI_USER' AND result = 'delivered'")" 7
 	expect "signals: ignored" "$(value "$sent = 'SIGUSR2' AND result = 'ignored'")" 5
-	expect "signals: by the kernel" "$(value "$sent = 'SIGXFSZ' AND sender_pid IS NULL")" 1
+	expect "signals: file too large" "$(value "$sent = 'SIGXFSZ' AND target_comm = 'head' AND result = 'delivered'")" 1
 	expect "signals: ended" "$(value "SELECT count(*) FROM signals s JOIN process_events e ON e.exec_upid = s.target_upid OR e.upid = s.target_upid WHERE s.event = 'sent' AND s.signal = 'SIGTERM' AND e.event = 'exit' AND e.signal = 'SIGTERM' AND s.target_comm <> 'timeout'")" 2
 	expect "signals: received" "$(value "SELECT count(*) FROM signals WHERE event = 'received' AND signal = 'SIGUSR1' AND action = 'handler'")" 7
 }
