@@ -1,9 +1,10 @@
 /*
  * Traffic of a machine with itself, known by number: a TCP connection, one that is refused, datagrams,
- * a unix socket, and questions to a name server with their answers. Ends with 0 when all of it arrived.
+ * one that is refused, a unix socket, and questions to a name server with their answers. Ends with 0 when all of it arrived.
  * The argument is the address that is used instead of 127.0.0.1.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,17 @@ static void datagrams(void)
 	close(server);
 }
 
+static void refused_datagram(void)
+{
+	struct sockaddr_in closed = local(CLOSED_PORT);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	need(!connect(fd, (struct sockaddr *)&closed, sizeof(closed)), "connect");
+	need(send(fd, bytes, DATAGRAM, 0) == DATAGRAM, "send");
+	need(recv(fd, bytes, sizeof(bytes), 0) < 0 && errno == ECONNREFUSED, "recv");
+	close(fd);
+}
+
 /* Asks for the address of test.example, and answers 192.0.2.1. */
 static void names(void)
 {
@@ -160,6 +172,7 @@ int main(int argc, char **argv)
 	tcp();
 	unix_stream();
 	datagrams();
+	refused_datagram();
 	names();
 	return 0;
 }
