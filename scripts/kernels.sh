@@ -263,6 +263,18 @@ check() { # KERNEL
 	expect "offcpu: wakers" "$(value "SELECT count(*) BETWEEN 15 AND 20 FROM offcpu o JOIN stacks s ON s.stack_id = o.stack_id JOIN stacks w ON w.stack_id = o.waker_stack_id WHERE s.folded LIKE '%take_lock%' AND w.folded LIKE '%release_lock%'")" true
 }
 
+# Since 7.0 the kernel runs programs of tracepoints with preemption on, and leaves one out while it runs on
+# that CPU already: two processes that fork at once where a program takes long, as it does here. That is
+# counted, whoever the second is; it is printed, and nothing else may be lost.
+check_complete() { # KERNEL TRACE
+	if [ "${1%%.*}" -ge 7 ]; then
+		expect "$2: lost for another reason" "$(value "SELECT coalesce(sum(lost), 0) FROM loss WHERE reason <> 'program_skipped'")" 0
+		value "SELECT string_agg('  $2: skipped: ' || lost || ' ' || kind, ' ') FROM loss" | grep skipped || true
+	else
+		expect "$2: verify" "$("$ebrec" -t "$trace" verify | tail -1)" "Complete: every event that was emitted is stored."
+	fi
+}
+
 # How much a count of /bin/counts grew in the workload of the families.
 grown() { # KERNEL NAME FIELD
 	awk -v name="$2" -v field="$3" '$1 == name { before = after; after = $field } END { printf "%d", after - before }' \
@@ -351,7 +363,7 @@ check_families() { # KERNEL
 	grep -q 'dry run ended with 0 and left 0 folders' "$work/$1/console" || expect "dry run" "$(grep 'dry run' "$work/$1/console")" "ended with 0"
 	expect "exit codes of the families" "$(grep -cE '^(families|contained|hashed) ended with 0' "$work/$1/console")" 3
 	for trace in "$work/$1"/{families,contained,hashed}; do
-		expect "$(basename "$trace"): verify" "$("$ebrec" -t "$trace" verify | tail -1)" "Complete: every event that was emitted is stored."
+		check_complete "$1" "$(basename "$trace")"
 	done
 	trace=$work/$1/families
 	check_network "$1"
