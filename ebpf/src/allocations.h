@@ -405,7 +405,7 @@ static __always_inline int memory_call_begins(long number)
 	if (!thread || !in_scope(thread))
 		return 0;
 	if (thread->memory_call)
-		emit_failed(EBREC_ALLOCATION, LANE_EVENT);
+		emit_skipped(EBREC_ALLOCATION, LANE_EVENT);
 	thread->memory_call = memory_call(number, is_compat(task));
 	return 0;
 }

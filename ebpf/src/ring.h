@@ -21,6 +21,7 @@ struct {
 struct counter {
 	__u64 emitted;
 	__u64 lost;
+	__u64 skipped; /* of the lost, those whose program was left out */
 };
 
 /* What is per CPU is kept once for each lane: programs that can interrupt each other use different
@@ -131,6 +132,15 @@ static __always_inline void emit_failed(__u32 kind, __u32 lane)
 	}
 	counter->emitted++;
 	counter->lost++;
+}
+
+/* Count a record that was not made because the kernel left the program out. */
+static __always_inline void emit_skipped(__u32 kind, __u32 lane)
+{
+	struct counter *counter = counter_of(kind, lane);
+	if (counter)
+		__sync_fetch_and_add(&counter->skipped, 1);
+	emit_failed(kind, lane);
 }
 
 /* A lane for a program at a probe of user space; LANE_NONE when all are in use. A global function: the

@@ -40,9 +40,10 @@ const SCOPE_CGROUP: u32 = 4;
 struct Counter {
     emitted: u64,
     lost: u64,
+    skipped: u64,
 }
 
-// SAFETY: two integers without padding, any value is valid.
+// SAFETY: integers without padding, any value is valid.
 unsafe impl aya::Pod for Counter {}
 
 /// Room for what the kernel side asks of the recorder.
@@ -542,12 +543,14 @@ impl Kernel {
                 let sum =
                     |part: fn(&Counter) -> u64| lanes.iter().map(|lane| part(&lane[at])).sum();
                 let (emitted, lost) = (sum(|count| count.emitted), sum(|count| count.lost));
+                let skipped = sum(|count| count.skipped);
                 if emitted > 0 {
                     counts.push(KindCount {
                         kind: event.id,
                         cpu,
                         emitted,
                         lost,
+                        skipped,
                         ..KindCount::default()
                     });
                 }
