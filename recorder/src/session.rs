@@ -647,6 +647,9 @@ impl<'a> Session<'a> {
         ));
         self.notes
             .extend(self.kernel.missing.iter().map(|missing| format!("not recorded: {missing}")));
+        self.notes.extend(self.kernel.left_out().map(|(program, times)| {
+            format!("the kernel left out {program} while it was preempted: {times} times")
+        }));
         self.notes.extend(refusals);
         Ok(Summary {
             elapsed,
