@@ -5,8 +5,10 @@
 //! variant for other kernels, tried when the first is refused, or with `for_` the one source that
 //! the program is for. Those with `guarded` are taken where programs at system calls can be preempted. So a new program at a tracepoint needs nothing here.
 
+mod guard;
 mod reasons;
 mod sockets;
+mod tracepoints;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -17,13 +19,15 @@ use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
 use aya::programs::{BtfTracePoint, Iter, PerfEvent, Program, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader};
-use aya_obj::btf::BtfKind;
 use schema::Stream;
-use schema::events::{EVENTS, EventDef, KINDS};
+use schema::events::{EVENTS, KINDS};
 use schema::syscalls::Arch;
 use store::meta::KindCount;
 use zerocopy::IntoBytes;
 
+use self::guard::{add_skipped, link_functions};
+pub use self::tracepoints::is_optional;
+use self::tracepoints::{Hook, streams_of};
 use crate::modules::{self, Maps};
 use crate::options::{Allocations, DNS_PORTS_MAX, NETNS_MAX};
 use crate::sources::Source;
@@ -635,102 +639,6 @@ fn wanted_cgroups(options: &Options) -> Result<(Vec<u64>, u64), Error> {
         }
     }
     Ok((ids, hierarchies))
-}
-
-/// The streams that each tracepoint serves, by how its name begins; the first that fits counts.
-const SERVED: &[(&str, &[Stream])] = &[
-    ("task_rename", &[Stream::Processes]),
-    ("cgroup_attach_task", &[Stream::Processes]),
-    ("mark_victim", &[Stream::Faults]),
-    ("sched_process_", &[Stream::Processes]),
-    ("sched_", &[Stream::Sched]),
-    ("sys_", &[Stream::Syscalls]),
-    ("io_uring_", &[Stream::Syscalls]),
-    ("inet_", &[Stream::Network]),
-    ("sock_", &[Stream::Network]),
-    ("tcp_", &[Stream::Network]),
-    ("kfree_skb", &[Stream::Network]),
-    ("net_dev_start_xmit", &[Stream::Network, Stream::Packets]),
-    ("netif_receive_skb", &[Stream::Network, Stream::Packets]),
-    ("block_", &[Stream::Disk]),
-    ("signal_", &[Stream::Signals]),
-];
-
-/// Where a program goes, from its name without the kind of hook.
-struct Hook<'a> {
-    tracepoint: &'a str,
-    /// The one source that it is for.
-    alone: Option<&'a str>,
-    /// Whether it is the one for kernels that would preempt it.
-    is_guarded: bool,
-}
-
-impl Hook<'_> {
-    fn of(name: &str) -> Hook<'_> {
-        let (tracepoint, variant) = name.split_once("__").unwrap_or((name, ""));
-        let mut words = variant.split('_');
-        let is_guarded = variant.split('_').any(|word| word == "guarded");
-        let alone = (words.next() == Some("for")).then(|| words.next()).flatten();
-        Hook { tracepoint, alone, is_guarded }
-    }
-}
-
-/// Puts the kernel's numbers of the functions that [`ebpf`]'s programs call where their placeholders
-/// are (`KERNEL_FUNCTION` in ebpf/src/ring.h). Returns whether this kernel has them all and needs them:
-/// programs at system calls can be preempted since 7.0.
-fn link_functions(object: &mut [u8], btf: &Btf) -> bool {
-    const FUNCTIONS: [(&str, u32); 2] =
-        [("bpf_preempt_disable", 0x7eb0_ff01), ("bpf_preempt_enable", 0x7eb0_ff02)];
-    /// Code and source register of the instruction that calls a function of the kernel.
-    const CALL: [u8; 4] = [0x85, 0x20, 0, 0];
-    if older_than(7, 0) {
-        return false;
-    }
-    FUNCTIONS.iter().all(|(name, placeholder)| {
-        let Ok(id) = btf.id_by_type_name_kind(name, BtfKind::Func) else { return false };
-        let instruction = [CALL, placeholder.to_le_bytes()].concat();
-        for code in object.chunks_exact_mut(8).filter(|code| **code == *instruction) {
-            code[4..].copy_from_slice(&id.to_le_bytes());
-        }
-        true
-    })
-}
-
-/// Counts what a program would have recorded if the kernel had not left it out: one event of the
-/// first kind of its stream each time, as near as can be known, on the first CPU.
-fn add_skipped(counts: &mut Vec<KindCount>, program: &str, times: u64) {
-    let hook = program.split_once("__").map_or(program, |(_, hook)| hook);
-    let Hook { tracepoint, alone, .. } = Hook::of(hook);
-    let stream = match alone {
-        Some(name) => Stream::ALL.into_iter().find(|stream| stream.name() == name),
-        None => streams_of(tracepoint).first().copied(),
-    };
-    let is_first = |event: &&EventDef| Some(event.stream) == stream && event.table.is_some();
-    let Some(event) = EVENTS.iter().find(is_first) else { return };
-    let (emitted, lost, skipped) = (times, times, times);
-    KindCount { kind: event.id, emitted, lost, skipped, ..KindCount::default() }.add_to(counts);
-}
-
-fn streams_of(tracepoint: &str) -> &'static [Stream] {
-    SERVED
-        .iter()
-        .find(|(beginning, _)| tracepoint.starts_with(beginning))
-        .map_or(&[], |(_, streams)| streams)
-}
-
-/// Whether a recording is worth having without the tracepoint.
-pub fn is_optional(tracepoint: &str) -> bool {
-    const OPTIONAL: &[&str] = &[
-        "io_uring_",
-        "cgroup_attach_task",
-        "mark_victim",
-        "inet_sk_error_report",
-        "sock_",
-        "kfree_skb",
-        "block_",
-        "signal_",
-    ];
-    OPTIONAL.iter().any(|beginning| tracepoint.starts_with(beginning))
 }
 
 /// Whether the running kernel is older than a version. Only where types do not tell.
