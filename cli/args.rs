@@ -42,6 +42,12 @@ pub enum Verb {
     #[cfg(feature = "analyze")]
     Query(cmd::query::Args),
     #[cfg(feature = "analyze")]
+    Report(cmd::report::Args),
+    #[cfg(feature = "analyze")]
+    Explain(cmd::explain::Args),
+    #[cfg(feature = "analyze")]
+    Diff(cmd::diff::Args),
+    #[cfg(feature = "analyze")]
     Replay(cmd::replay::Args),
     Info(cmd::info::Args),
     Verify(cmd::verify::Args),

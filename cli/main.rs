@@ -3,6 +3,8 @@
 
 mod args;
 mod cmd;
+#[cfg(feature = "analyze")]
+mod filter;
 mod output;
 mod text;
 mod traces;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use store::Trace;
 
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 #[allow(missing_docs, reason = "a comment here would become the help of the command")]
 pub struct Traces {
     /// Trace to read (default: the folder `trace`); may be repeated
@@ -19,12 +19,35 @@ impl Traces {
         if paths.is_empty() { vec![PathBuf::from("trace")] } else { paths }
     }
 
+    /// Those that were given, as a shell takes them.
+    #[cfg(feature = "analyze")]
+    pub fn typed(&self) -> Vec<String> {
+        let text = |path: &PathBuf| path.display().to_string();
+        self.traces.iter().map(|path| quoted(&text(path))).collect()
+    }
+
+    /// These, and then others.
+    #[cfg(feature = "analyze")]
+    pub fn and(&self, others: &Traces) -> Traces {
+        Traces { traces: [self.traces.as_slice(), &others.traces].concat() }
+    }
+
     /// Refuses them for a verb that reads no trace.
     pub fn refuse(&self) -> anyhow::Result<()> {
         if !self.traces.is_empty() {
             anyhow::bail!("-t names a trace to read, and this command reads none");
         }
         Ok(())
+    }
+}
+
+/// A word as a shell takes it.
+#[cfg(feature = "analyze")]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+@%,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Records the data sets again, as root: scripts/datasets.sh [EBREC]
 #
-# Each folder of datasets/ has a workload (run.sh or run.py), what was recorded of it (trace/, with the
+# Each folder of datasets/ has a workload (run.sh or run.py, or a program of tests/programs), what was recorded of it (trace/, with the
 # spool that everything else is made from), the first lines of its replay (replay.txt) and what is
 # true of it (about.md). The workload runs in a control group and a folder of its own, so that nothing
 # of this machine but its name, kernel and CPUs gets into the trace. Numbers in about.md and in
@@ -22,8 +22,8 @@ trap 'rm -rf "$work"; rmdir "$group" "$container"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns vitals network}; do
-	cp "$datasets/$name"/run.* "$work/"
+for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks}; do
+	cp "$datasets/$name"/run.* "$work/" 2> /dev/null || true
 	sources=syscalls,sched
 	more=() within=$group
 	case $name in
@@ -34,6 +34,13 @@ for name in ${DATASETS:-script server threads memory dns vitals network}; do
 		;;
 	dns) command=(/bin/sh run.sh) code=0 sources=dns,syscalls more=(--syscalls execve) ;;
 	vitals) command=(/bin/sh run.sh) code=17 sources=disk,signals,system ;;
+	web) command=(/bin/sh run.sh) code=7 sources=syscalls,sched,offcpu,cpu,network,disk,system ;;
+	database) command=(/bin/sh run.sh) code=53 sources=syscalls,sched,offcpu,disk,faults,system ;;
+	compiler) command=(/bin/sh run.sh) code=23 sources=syscalls,sched,cpu,faults ;;
+	locks)
+		cc -O2 -fomit-frame-pointer -pthread -o "$work/blocked" tests/programs/blocked.c
+		command=(./blocked) code=0 sources=syscalls,sched,offcpu,cpu
+		;;
 	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac

@@ -129,7 +129,9 @@ def pgbench(bench):
     # It refuses to run as root.
     as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     subprocess.run([*as_user, binaries / "initdb", "-A", "trust", data], check=True, cwd=data, **QUIET)
-    options = ["-D", data, "-p", port, "-k", data, "-c", "listen_addresses=127.0.0.1"]
+    # What the server does on its own now and then would be in some measurements and not in others.
+    settings = ["listen_addresses=127.0.0.1", "autovacuum=off", "checkpoint_timeout=1h", "max_wal_size=4GB"]
+    options = ["-D", data, "-p", port, "-k", data, *(word for setting in settings for word in ("-c", setting))]
     with server(bench.start(*map(str, [*as_user, binaries / "postgres", *options]), cwd=data)):
         client = [str(binaries / "pgbench"), "-h", "127.0.0.1", "-p", port, "-U", "postgres", "postgres"]
         bench.output(*client, "-i", "-s", "5", "-q")

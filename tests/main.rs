@@ -7,6 +7,7 @@ mod forgotten;
 mod live;
 mod objects;
 mod query;
+mod reports;
 mod skip;
 mod stacks;
 #[allow(dead_code, reason = "not every test needs all of it")]

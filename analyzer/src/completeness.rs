@@ -1,14 +1,19 @@
-//! What a query's tables lack: kinds of event that were not recorded, and events that were lost.
+//! What a query's tables lack: kinds of event that were not recorded, events that were lost, and what the
+//! recording was asked to leave out.
 
 use std::fmt;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use schema::events::{EVENTS, EventDef, Stream};
+use schema::human;
 use schema::tables::{self, Source, Table};
+use serde_json::Value;
 use store::Trace;
+use store::trace::Ending;
 
 use crate::error::Error;
+use crate::scope::Range;
 use crate::session::Session;
 
 /// One thing that an answer lacks.
@@ -70,23 +75,44 @@ fn grouped(n: i64) -> String {
     out
 }
 
-/// The notes on `table` of `trace`, whose tables are in the SQL schema `schema`.
+/// What a recording left out because it was asked to, or could not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Which trace, when there are several.
+    pub trace: Option<String>,
+    /// What is there, in words: "only processes of the control group /x".
+    pub what: String,
+    /// Whether numbers are estimated from a sample.
+    pub is_sample: bool,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(trace) = &self.trace {
+            write!(f, "{trace}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// The notes on `tables` of `trace`, whose tables are in the SQL schema `schema`.
 pub fn notes(
     session: &Session,
     trace: &Trace,
     schema: &str,
     label: Option<&str>,
+    range: Range,
     tables: &[&str],
 ) -> Result<Vec<Note>, Error> {
     let tables: Vec<&Table> = tables
         .iter()
-        .filter_map(|name| tables::by_name(name.strip_suffix("_segments").unwrap_or(name)))
+        .filter_map(|name| tables::by_name(name))
         .filter(|table| table.source != Source::Recorder)
         .collect();
     if tables.is_empty() {
         return Ok(Vec::new());
     }
-    let counts = counts(session, schema)?;
+    let counts = counts(session, schema, range)?;
     let mut notes = Vec::new();
     for table in tables {
         if let Some(gap) = gap(trace, table, &counts) {
@@ -100,13 +126,17 @@ pub fn notes(
     Ok(notes)
 }
 
-fn gap(trace: &Trace, table: &Table, counts: &[KindCount]) -> Option<Gap> {
+/// Whether a trace has what fills a table.
+pub fn is_recorded(trace: &Trace, table: &Table) -> bool {
     let source = schema::docs::source_name(table);
     let is_asked_for = trace.manifest().sources.iter().any(|known| known == source);
-    if trace.files(table.name).is_empty()
-        && !is_asked_for
-        && matches!(table.source, Source::Stream(_) | Source::Stacks)
-    {
+    is_asked_for
+        || !trace.files(table.name).is_empty()
+        || !matches!(table.source, Source::Stream(_) | Source::Stacks)
+}
+
+fn gap(trace: &Trace, table: &Table, counts: &[KindCount]) -> Option<Gap> {
+    if !is_recorded(trace, table) {
         return Some(Gap::NotRecorded);
     }
     let counts = counts
@@ -136,12 +166,22 @@ struct KindCount {
     lost: i64,
 }
 
-/// Emitted and lost of each kind until the last segment; both count from the start of recording.
-fn counts(session: &Session, schema: &str) -> Result<Vec<KindCount>, Error> {
+/// Emitted and lost of each kind: until the last segment, as both count from the start of recording; or lost
+/// in the intervals that a range of time touches, when nobody knows how many were emitted.
+fn counts(session: &Session, schema: &str, range: Range) -> Result<Vec<KindCount>, Error> {
     let schema = schema.replace('"', "\"\"");
-    let sql = format!(
-        "SELECT kind, max(emitted), coalesce(max(lost), 0) FROM \"{schema}\".segments WHERE kind IS NOT NULL GROUP BY kind"
-    );
+    let sql = match range.is_all() {
+        true => format!(
+            "SELECT kind, max(emitted), coalesce(max(lost), 0) FROM \"{schema}\".segments \
+             WHERE kind IS NOT NULL GROUP BY kind"
+        ),
+        false => format!(
+            "SELECT kind, CAST(NULL AS BIGINT), sum(lost) FROM \"{schema}\".loss \
+             WHERE CAST(ts AS BIGINT) < {} AND CAST(ts AS BIGINT) + duration_ns >= {} GROUP BY kind",
+            range.to.unwrap_or(i64::MAX),
+            range.from.unwrap_or(i64::MIN + 1)
+        ),
+    };
     let mut counts = Vec::new();
     for batch in session.sql(&sql)? {
         let batch = batch?;
@@ -157,4 +197,71 @@ fn counts(session: &Session, schema: &str) -> Result<Vec<KindCount>, Error> {
         }));
     }
     Ok(counts)
+}
+
+/// What `trace` leaves out of `tables`, by the settings of its recording.
+pub fn limits(trace: &Trace, label: Option<&str>, tables: &[&str]) -> Vec<Limit> {
+    let options = &trace.manifest().options;
+    let texts = |name: &str| -> Vec<String> {
+        let values = options.get(name).and_then(Value::as_array);
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        values.map(|values| values.iter().map(text).collect()).unwrap_or_default()
+    };
+    let number = |name: &str| options.get(name).and_then(Value::as_i64).unwrap_or(0);
+    let reads = |table: &str| tables.contains(&table);
+    let mut limits = Vec::new();
+    let mut add = |is_so: bool, what: String, is_sample: bool| {
+        if is_so {
+            limits.push(Limit { trace: label.map(str::to_string), what, is_sample });
+        }
+    };
+    let mut scope = Vec::new();
+    if let Some(command) = &trace.manifest().command {
+        scope.push(format!("the command {} and its children", command.join(" ")));
+    }
+    let lists = [("pids", "process"), ("cgroups", "control group"), ("containers", "container")];
+    for (name, what) in lists {
+        let texts = texts(name);
+        if !texts.is_empty() {
+            scope.push(format!("{what} {}", texts.join(", ")));
+        }
+    }
+    if let Some(comm) = options.get("comm").and_then(Value::as_str) {
+        scope.push(format!("threads named {comm}"));
+    }
+    add(!scope.is_empty(), format!("only {}", scope.join("; ")), false);
+    let syscalls = texts("syscalls");
+    add(
+        reads("syscalls") && !syscalls.is_empty(),
+        format!("only the system calls {}", syscalls.join(", ")),
+        false,
+    );
+    let size = number("allocation_size_min_bytes");
+    add(
+        reads("allocations") && size > 0,
+        format!("only allocations of {} and more", human::bytes(size)),
+        false,
+    );
+    let one_in = number("allocation_one_in");
+    add(
+        reads("allocations") && one_in > 1,
+        format!("one of {one_in} allocations, by its address: numbers are estimates"),
+        true,
+    );
+    let min = number("offcpu_min_ns");
+    add(
+        reads("offcpu") && reads("stacks") && min > 0,
+        format!("stacks only of intervals off the CPU of {} and more", human::duration(min)),
+        false,
+    );
+    let is_crashed = trace.ending() == Ending::Crashed;
+    add(
+        is_crashed,
+        "the recorder died: nobody knows what came after its last second".into(),
+        false,
+    );
+    limits
 }

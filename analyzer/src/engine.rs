@@ -42,7 +42,7 @@ impl Drop for Background {
 /// An engine whose results do not depend on timing; see `order.rs`.
 pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema("ebrec", tables::PUBLIC)
+        .with_default_catalog_and_schema(tables::SCOPED, tables::PUBLIC)
         .with_information_schema(true)
         .with_target_partitions(options.partitions);
     let settings = config.options_mut();

@@ -17,6 +17,20 @@ pub enum Error {
     /// The query would do more than read the trace.
     #[error("query only reads: {0} is not allowed")]
     NotAllowed(String),
+    /// A parameter has no value, or not one that it can have.
+    #[error("{name}: {reason}")]
+    Param {
+        /// Its name, as people write it.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The part of the recording that was asked for cannot be looked at.
+    #[error("{0}")]
+    Scope(String),
+    /// A report cannot be made.
+    #[error("{0}")]
+    Report(String),
     /// The query ran and failed.
     #[error("{0}")]
     Run(String),

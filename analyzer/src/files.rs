@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Statistics;
+use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -43,6 +43,57 @@ impl FilesTable {
     /// The table of `files`. What a file lacks of `schema` is NULL, what it has beyond is left out.
     pub fn new(schema: SchemaRef, files: &[PathBuf]) -> FilesTable {
         FilesTable { schema, files: files.to_vec(), footers: OnceCell::new() }
+    }
+
+    /// A plan with one partition for each file.
+    pub async fn scan_by_file(&self, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        self.plan(session, None, usize::MAX, None).await
+    }
+
+    /// The earliest moment of each file.
+    pub async fn first_moments(&self, session: &dyn Session) -> Result<Vec<i64>> {
+        if self.files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
+        let ts = self.schema.column_with_name("ts").map(|(index, _)| index);
+        let first = |file: &PartitionedFile| {
+            let column = file.statistics.as_ref()?.column_statistics.get(ts?)?;
+            match column.min_value.get_value()? {
+                ScalarValue::TimestampNanosecond(moment, _) => *moment,
+                _ => None,
+            }
+        };
+        Ok(files.iter().map(|file| first(file).unwrap_or(i64::MIN)).collect())
+    }
+
+    /// A plan with at most `partitions` partitions.
+    async fn plan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        partitions: usize,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.files.is_empty() {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.schema.project(columns)?),
+                None => self.schema.clone(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
+        let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
+        let statistics = Statistics::try_merge_iter(statistics, &self.schema)?;
+        let format = ParquetFormat::default();
+        let source = format.file_source(TableSchema::from(self.schema.clone()));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(stretches(files, partitions))
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        format.create_physical_plan(session, config).await
     }
 
     async fn read_footers(&self, session: &dyn Session) -> Result<Vec<PartitionedFile>> {
@@ -109,25 +160,7 @@ impl TableProvider for FilesTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.files.is_empty() {
-            let schema = match projection {
-                Some(columns) => Arc::new(self.schema.project(columns)?),
-                None => self.schema.clone(),
-            };
-            return Ok(Arc::new(EmptyExec::new(schema)));
-        }
-        let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
-        let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
-        let statistics = Statistics::try_merge_iter(statistics, &self.schema)?;
-        let format = ParquetFormat::default();
-        let source = format.file_source(TableSchema::from(self.schema.clone()));
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
-            .with_file_groups(stretches(files, session.config().target_partitions()))
-            .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
-        format.create_physical_plan(session, config).await
+        self.plan(session, projection, session.config().target_partitions(), limit).await
     }
 }
 

@@ -77,6 +77,12 @@ impl Rows {
         Rows { schema, scans, batches, room, task, is_done: false, interrupt }
     }
 
+    /// The tables of a trace that the query reads.
+    pub(crate) fn tables_of(&self, trace: usize) -> Vec<&str> {
+        let of_trace = self.scans.iter().filter(|(index, _)| *index == trace);
+        of_trace.map(|(_, table)| table.as_str()).collect()
+    }
+
     /// Names and types of the columns. Text is always `Utf8`.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

@@ -13,12 +13,15 @@ use datafusion::prelude::{SQLOptions, SessionContext};
 use store::Trace;
 use tokio::runtime::Handle;
 
-use crate::completeness::{self, Note};
+use crate::completeness::{self, Limit, Note};
+use crate::derived;
 use crate::diagnose;
 use crate::engine::{self, Background};
 use crate::error::Error;
 use crate::names::Names;
+use crate::params::Values;
 use crate::rows::Rows;
+use crate::scope::{self, Filter, Range, Scope};
 use crate::statement::{self, Query};
 use crate::tables::{self, TableInfo};
 
@@ -32,6 +35,8 @@ pub struct SessionOptions {
     pub partitions: usize,
     /// Whether SQL may name files outside the trace.
     pub allow_files: bool,
+    /// What part of the recording is there; see `scope.rs`.
+    pub filter: Filter,
     /// Set by another thread or a signal handler to end the running query.
     pub interrupt: Arc<AtomicBool>,
 }
@@ -42,6 +47,7 @@ impl Default for SessionOptions {
             memory_bytes: 1 << 30,
             partitions: 8,
             allow_files: false,
+            filter: Filter::default(),
             interrupt: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -53,9 +59,10 @@ pub struct Session {
     runtime: Mutex<Background>,
     traces: Vec<Trace>,
     names: Vec<String>,
+    scopes: Vec<Scope>,
     tables: Vec<TableInfo>,
     functions: Vec<String>,
-    are_files_allowed: bool,
+    options: SessionOptions,
     interrupt: Arc<AtomicBool>,
 }
 
@@ -73,24 +80,98 @@ impl Session {
     /// Opens `traces` as one data set.
     pub fn open(traces: Vec<Trace>, options: SessionOptions) -> Result<Session, Error> {
         let runtime = Background::start()?;
-        let mut context = engine::context(&options)?;
         let names = tables::trace_names(&traces);
-        runtime.handle().block_on(tables::register(&context, &traces, &names))?;
+        let scopes = vec![Scope::default(); traces.len()];
+        let context = engine::context(&options)?;
+        runtime.handle().block_on(tables::register(&context, &traces, &names, &scopes))?;
         let tables = runtime.handle().block_on(tables::describe(&context))?;
         let functions = engine::function_names(&context);
-        if options.allow_files {
-            context = context.enable_url_table();
-        }
-        Ok(Session {
+        let mut session = Session {
             context,
             runtime: Mutex::new(runtime),
             traces,
             names,
+            scopes,
             tables,
             functions,
-            are_files_allowed: options.allow_files,
-            interrupt: options.interrupt,
+            interrupt: options.interrupt.clone(),
+            options,
+        };
+        if !session.options.filter.is_everything() {
+            session.narrow()?;
+        } else if session.options.allow_files {
+            session.context = session.context.enable_url_table();
+        }
+        Ok(session)
+    }
+
+    /// A session without traces: every table is there, and none has rows.
+    pub fn empty() -> Result<Session, Error> {
+        let runtime = Background::start()?;
+        let options = SessionOptions::default();
+        let context = engine::context(&options)?;
+        runtime.handle().block_on(tables::register_empty(&context))?;
+        let tables = runtime.handle().block_on(tables::describe(&context))?;
+        let functions = engine::function_names(&context);
+        Ok(Session {
+            context,
+            runtime: Mutex::new(runtime),
+            traces: Vec::new(),
+            names: Vec::new(),
+            scopes: Vec::new(),
+            tables,
+            functions,
+            interrupt: options.interrupt.clone(),
+            options,
         })
+    }
+
+    /// Takes out what the filter of the options leaves out.
+    fn narrow(&mut self) -> Result<(), Error> {
+        let filter = &self.options.filter;
+        let schemas = (0..self.traces.len()).map(|index| self.schema(index).to_string());
+        let scopes: Vec<_> = schemas.map(|schema| scope::resolve(self, &schema, filter)).collect();
+        // A process that is asked for may be in one of several traces only.
+        if scopes.iter().all(Result::is_err)
+            && let Some(Err(error)) = scopes.iter().find(|scope| scope.is_err())
+        {
+            return Err(error.clone());
+        }
+        let nothing = || Scope { processes: Some(Vec::new()), ..Scope::default() };
+        self.scopes = scopes.into_iter().map(|scope| scope.unwrap_or_else(|_| nothing())).collect();
+        self.register()
+    }
+
+    /// Looks at what began from one moment on and before another, in nanoseconds since 1970.
+    pub fn look_at(&mut self, from: i64, to: i64) -> Result<(), Error> {
+        for scope in &mut self.scopes {
+            scope.range = Range { from: Some(from), to: Some(to) };
+        }
+        self.register()
+    }
+
+    /// Registers the tables as the scopes have them.
+    fn register(&mut self) -> Result<(), Error> {
+        self.context = engine::context(&self.options)?;
+        let runtime = self.runtime()?;
+        runtime.block_on(tables::register(
+            &self.context,
+            &self.traces,
+            &self.names,
+            &self.scopes,
+        ))?;
+        if self.options.allow_files {
+            self.context = self.context.clone().enable_url_table();
+        }
+        Ok(())
+    }
+
+    /// The SQL schema of a trace.
+    fn schema(&self, trace: usize) -> &str {
+        match self.traces.len() {
+            1 => tables::PUBLIC,
+            _ => &self.names[trace],
+        }
     }
 
     /// The traces, in the order given.
@@ -115,8 +196,16 @@ impl Session {
 
     /// Runs SQL of one statement.
     pub fn sql(&self, sql: &str) -> Result<Rows, Error> {
-        match self.parse(sql)?.as_slice() {
-            [query] => self.run(query),
+        self.sql_with(sql, &Values::new())
+    }
+
+    /// Runs SQL of one statement with values for its parameters.
+    pub fn sql_with(&self, sql: &str, values: &Values) -> Result<Rows, Error> {
+        match self.parse(sql)?.as_mut_slice() {
+            [query] => {
+                query.bind(values)?;
+                self.run(query)
+            }
             [] => Err(Error::Sql { message: "there is no SQL".into(), place: None }),
             _ => Err(Error::Sql {
                 message: "only one statement is possible here".into(),
@@ -161,34 +250,83 @@ impl Session {
     /// What the tables lack that a query reads.
     pub fn notes(&self, rows: &Rows) -> Result<Vec<Note>, Error> {
         let mut notes = Vec::new();
-        for (index, (trace, name)) in self.traces.iter().zip(&self.names).enumerate() {
-            let scans = rows.scans.iter().filter(|(trace, _)| *trace == index);
-            let tables: Vec<&str> = scans.map(|(_, table)| table.as_str()).collect();
-            let (schema, label) = match self.traces.len() {
-                1 => (tables::PUBLIC, None),
-                _ => (name.as_str(), Some(name.as_str())),
-            };
-            notes.extend(completeness::notes(self, trace, schema, label, &tables)?);
+        for (index, trace) in self.traces.iter().enumerate() {
+            let tables = rows.tables_of(index);
+            let (schema, range) = (self.schema(index), self.scopes[index].range);
+            notes.extend(completeness::notes(
+                self,
+                trace,
+                schema,
+                self.label(index),
+                range,
+                &tables,
+            )?);
         }
         Ok(notes)
+    }
+
+    /// What was left out of the tables that a query reads, because the recording was asked to.
+    pub fn limits(&self, rows: &Rows) -> Vec<Limit> {
+        let of_trace = |(index, trace): (usize, &Trace)| {
+            completeness::limits(trace, self.label(index), &rows.tables_of(index))
+        };
+        self.traces.iter().enumerate().flat_map(of_trace).collect()
+    }
+
+    /// Whether a trace has what fills a table, by its manifest or its files.
+    pub fn is_recorded(&self, table: &str) -> bool {
+        let table = schema::tables::by_name(table);
+        table.is_none_or(|table| {
+            self.traces.iter().any(|trace| completeness::is_recorded(trace, table))
+        })
+    }
+
+    /// The first and the last moment of all traces whatever is looked at, in nanoseconds since 1970.
+    pub fn whole_bounds(&self) -> Result<Option<(i64, i64)>, Error> {
+        let mut all: Option<(i64, i64)> = None;
+        for index in 0..self.traces.len() {
+            let Some((first, last)) = scope::bounds(self, self.schema(index))? else { continue };
+            all = Some(all.map_or((first, last), |(one, other)| (one.min(first), other.max(last))));
+        }
+        Ok(all)
+    }
+
+    /// The first and the last moment that is looked at, in nanoseconds since 1970; none if there is nothing.
+    pub fn bounds(&self) -> Result<Option<(i64, i64)>, Error> {
+        let mut all: Option<(i64, i64)> = None;
+        for (index, scope) in self.scopes.iter().enumerate() {
+            let Some((first, last)) = scope::bounds(self, self.schema(index))? else { continue };
+            let first = scope.range.from.map_or(first, |from| from.max(first));
+            let last = scope.range.to.map_or(last, |to| to.min(last));
+            all = Some(all.map_or((first, last), |(one, other)| (one.min(first), other.max(last))));
+        }
+        Ok(all)
+    }
+
+    /// How a trace is called where there are several.
+    fn label(&self, trace: usize) -> Option<&str> {
+        (self.traces.len() > 1).then(|| self.names[trace].as_str())
+    }
+
+    /// The logical plan of a query, for those who look at what it reads and makes.
+    pub(crate) fn plan(&self, query: &Query) -> Result<LogicalPlan, Error> {
+        statement::refuse_writes(&query.statement)?;
+        let wrong = |error| diagnose::planning(&error, &query.sql, &self.all_names());
+        self.runtime()?.block_on(async {
+            let state = self.context.state();
+            let plan = state.statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
+            state.optimize(&plan).map_err(wrong)
+        })
     }
 
     /// Which tables of which trace a plan reads.
     fn scans(&self, plan: &LogicalPlan) -> Vec<(usize, String)> {
         let mut scans = Vec::new();
-        // The visitor never fails.
-        let _ = plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node {
-                let schema = scan.table_name.schema().unwrap_or(tables::PUBLIC);
-                let trace = self.names.iter().position(|name| name == schema).or((self
-                    .traces
-                    .len()
-                    == 1)
-                    .then_some(0));
-                scans.extend(trace.map(|trace| (trace, scan.table_name.table().to_string())));
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
+        for (schema, table) in tables_read(plan) {
+            let trace = self.names.iter().position(|name| *name == schema);
+            let trace = trace.or((self.traces.len() == 1).then_some(0));
+            scans.extend(trace.map(|trace| (trace, table)));
+        }
         scans.sort();
         scans.dedup();
         scans
@@ -208,7 +346,29 @@ impl Session {
             tables,
             columns,
             functions: self.functions.clone(),
-            are_files_allowed: self.are_files_allowed,
+            are_files_allowed: self.options.allow_files,
         }
     }
+}
+
+/// The tables of the schema that a plan reads, each with its SQL schema.
+pub(crate) fn tables_read(plan: &LogicalPlan) -> Vec<(String, String)> {
+    let mut tables = Vec::new();
+    // The visitor never fails.
+    let _ = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let schema = scan.table_name.schema().unwrap_or(tables::PUBLIC);
+            let name = scan.table_name.table();
+            match derived::by_name(name) {
+                Some(derived) => tables
+                    .extend(derived.inputs.iter().map(|input| (schema.into(), input.to_string()))),
+                None => {
+                    let name = name.strip_suffix("_segments").unwrap_or(name);
+                    tables.push((schema.to_string(), name.to_string()));
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    tables
 }

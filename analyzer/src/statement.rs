@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::error::Error;
+use crate::params::{self, Values};
 
 /// One parsed SQL statement.
 #[derive(Debug, Clone)]
@@ -15,6 +16,28 @@ pub struct Query {
     pub(crate) statement: Statement,
     /// All the SQL that it was written in, in which errors have their places.
     pub(crate) sql: Arc<str>,
+}
+
+impl Query {
+    /// The names of its parameters, `$name` in SQL, each once, sorted.
+    pub fn params(&self) -> Vec<String> {
+        params::names(&self.statement)
+    }
+
+    /// Puts values in the place of its parameters.
+    pub fn bind(&mut self, values: &Values) -> Result<(), Error> {
+        params::bind(&mut self.statement, values)
+    }
+
+    /// Whether its rows are sorted.
+    pub fn is_ordered(&self) -> bool {
+        match &self.statement {
+            Statement::Statement(sql) => {
+                matches!(sql.as_ref(), SqlStatement::Query(query) if query.order_by.is_some())
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The statements of `sql`, which semicolons separate.

@@ -1,14 +1,20 @@
 //! The tables of traces as tables of the SQL engine.
 //!
-//! A trace's Parquet files become one table per table of the schema, empty where the trace has none. Views are planned over them. With several traces each has its own SQL schema, and the
-//! public one holds the union of all, with a leading column `trace`.
+//! A trace's Parquet files become one table per table of the schema, empty where the trace has none,
+//! and without what lies outside of the scope. Views are planned over them. With several traces each
+//! has its own SQL schema, and the public one holds the union of all, with a leading column `trace`.
+//!
+//! Where the scope is a range of time there is a second catalog with the same tables at any time: views
+//! that say `@whole` are planned there, and their rows are then taken from the range.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::view::ViewTable;
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
+};
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
@@ -19,13 +25,21 @@ use datafusion::prelude::SessionContext;
 use schema::syscalls::Arch;
 use store::Trace;
 
+use crate::derived::{self, Input};
 use crate::error::Error;
 use crate::files::FilesTable;
 use crate::functions;
+use crate::scope::Scope;
 use crate::views::{self, View};
 
 /// The SQL schema that unqualified names are looked up in.
 pub const PUBLIC: &str = "public";
+
+/// The catalog of what the scope leaves.
+pub const SCOPED: &str = "ebrec";
+
+/// The catalog of the same processes at any time.
+const WHOLE: &str = "whole";
 
 /// Name of the column that says which of several traces a row is from.
 pub const TRACE_COLUMN: &str = "trace";
@@ -52,30 +66,55 @@ pub fn trace_names(traces: &[Trace]) -> Vec<String> {
     traces.iter().map(name_of).collect()
 }
 
-/// Registers the tables and views of `traces`, which are called `names`.
+/// Registers the tables and views of `traces`, which are called `names`; of each what its scope leaves.
 pub async fn register(
     context: &SessionContext,
     traces: &[Trace],
     names: &[String],
+    scopes: &[Scope],
 ) -> Result<(), Error> {
-    let views = views::all();
-    if let [trace] = traces {
-        let arch = arch(trace);
-        register_functions(context, arch)?;
-        return register_trace(context, Some(trace), PUBLIC, &views).await;
-    }
-    for (trace, name) in traces.iter().zip(names) {
-        register_trace(context, Some(trace), name, &views).await?;
-    }
+    let schemas: Vec<&str> = match traces {
+        [_] => vec![PUBLIC],
+        _ => names.iter().map(String::as_str).collect(),
+    };
     // A call of `syscall_text` that is written for all traces reads them as the first one's.
     register_functions(context, traces.first().map_or(Arch::X86_64, arch))?;
-    register_unions(context, names).await
+    for ((trace, schema), scope) in traces.iter().zip(schemas).zip(scopes) {
+        let place = |catalog| Place { context, catalog, schema };
+        let whole = (!scope.range.is_all()).then(|| place(WHOLE));
+        if let Some(whole) = &whole {
+            register_trace(whole, Some(trace), &scope.whole(), None).await?;
+        }
+        register_trace(&place(SCOPED), Some(trace), scope, whole.as_ref()).await?;
+    }
+    match traces {
+        [_] => Ok(()),
+        _ => register_unions(context, names).await,
+    }
 }
 
 /// Registers the tables and views that every trace has, without rows.
 pub async fn register_empty(context: &SessionContext) -> Result<(), Error> {
     register_functions(context, Arch::X86_64)?;
-    register_trace(context, None, PUBLIC, &views::all()).await
+    let place = Place { context, catalog: SCOPED, schema: PUBLIC };
+    register_trace(&place, None, &Scope::default(), None).await
+}
+
+/// Where the tables of a trace are registered.
+struct Place<'a> {
+    context: &'a SessionContext,
+    catalog: &'static str,
+    schema: &'a str,
+}
+
+impl Place<'_> {
+    fn schema(&self) -> Result<Arc<dyn SchemaProvider>, Error> {
+        sql_schema(self.context, self.catalog, self.schema)
+    }
+
+    fn reference(&self, table: &str) -> TableReference {
+        TableReference::full(self.catalog, self.schema, table)
+    }
 }
 
 /// The architecture of a trace; what it does not say is taken for the most common one.
@@ -87,27 +126,48 @@ fn register_functions(context: &SessionContext, arch: Arch) -> Result<(), Error>
     functions::all(arch)
         .into_iter()
         .for_each(|function| context.register_udf(function.as_ref().clone()));
+    functions::aggregates()
+        .into_iter()
+        .for_each(|function| context.register_udaf(function.as_ref().clone()));
     Ok(())
 }
 
+/// Registers the tables and views of one trace, or those without rows. Views of what must be looked at
+/// as a whole are taken from `whole`, if that is another place.
 async fn register_trace(
-    context: &SessionContext,
+    place: &Place<'_>,
     trace: Option<&Trace>,
-    schema_name: &str,
-    views: &[View],
+    scope: &Scope,
+    whole: Option<&Place<'_>>,
 ) -> Result<(), Error> {
-    let schema = sql_schema(context, schema_name)?;
+    let views = views::all();
+    let schema = place.schema()?;
+    let mut inputs = BTreeMap::new();
     for table in schema::tables::TABLES {
         let columns = reading_schema(&schema::arrow::schema(table));
-        let provider =
-            Arc::new(FilesTable::new(columns, trace.map_or(&[], |trace| trace.files(table.name))));
-        let name = files_name(table.name, views);
-        schema.register_table(name, provider).map_err(|error| broken(table.name, error))?;
+        let files = FilesTable::new(columns, trace.map_or(&[], |trace| trace.files(table.name)));
+        let input = Input { files: Arc::new(files), condition: scope.condition(table) };
+        let name = files_name(table.name, &views);
+        let broken = |error| broken(table.name, error);
+        let provider = within(input.files.clone(), place.reference(&name), input.condition.clone());
+        schema.register_table(name, provider.map_err(broken)?).map_err(broken)?;
+        inputs.insert(table.name, input);
     }
-    let mut state = context.state();
-    state.config_mut().options_mut().catalog.default_schema = schema_name.to_string();
+    for table in derived::TABLES {
+        let inputs = table.inputs.iter().map(|name| inputs[name].clone()).collect();
+        schema
+            .register_table(table.name.into(), (table.provider)(inputs))
+            .map_err(|error| broken(table.name, error))?;
+    }
+    let mut state = place.context.state();
+    let catalog = &mut state.config_mut().options_mut().catalog;
+    catalog.default_catalog = place.catalog.to_string();
+    catalog.default_schema = place.schema.to_string();
     for function in functions::all(trace.map_or(Arch::X86_64, arch)) {
         state.register_udf(function).map_err(|error| broken("functions", error))?;
+    }
+    for function in functions::aggregates() {
+        state.register_udaf(function).map_err(|error| broken("functions", error))?;
     }
     let mut waiting: Vec<&View> = views.iter().collect();
     while !waiting.is_empty() {
@@ -120,18 +180,47 @@ async fn register_trace(
             });
         }
         for view in ready {
-            let plan = state
-                .create_logical_plan(view.sql)
-                .await
-                .map_err(|error| broken(view.name, error))?;
-            let provider = Arc::new(ViewTable::new(plan, Some(view.sql.to_string())));
-            schema
-                .register_table(view.name.to_string(), provider)
-                .map_err(|error| broken(view.name, error))?;
+            let broken = |error| broken(view.name, error);
+            let whole = whole.filter(|_| !view.header.whole.is_empty());
+            let provider = match whole {
+                Some(whole) => {
+                    let view = schema_table(&whole.schema()?, view.name).await?;
+                    let range = match view.schema().column_with_name("ts") {
+                        Some(_) => scope.range.condition(),
+                        None => None,
+                    };
+                    within(view, whole.reference("view"), range).map_err(broken)?
+                }
+                None => {
+                    let plan = state.create_logical_plan(view.sql).await.map_err(broken)?;
+                    Arc::new(ViewTable::new(plan, Some(view.sql.to_string())))
+                }
+            };
+            schema.register_table(view.name.to_string(), provider).map_err(broken)?;
         }
         waiting = blocked;
     }
     Ok(())
+}
+
+/// The table called `name`, which is there.
+async fn schema_table(
+    schema: &Arc<dyn SchemaProvider>,
+    name: &str,
+) -> Result<Arc<dyn TableProvider>, Error> {
+    let table = schema.table(name).await.map_err(|error| broken(name, error))?;
+    table.ok_or_else(|| Error::View { name: name.to_string(), reason: "it is not there".into() })
+}
+
+/// The rows of `table` that meet a condition.
+fn within(
+    table: Arc<dyn TableProvider>,
+    name: TableReference,
+    condition: Option<Expr>,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let Some(condition) = condition else { return Ok(table) };
+    let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
+    Ok(Arc::new(ViewTable::new(plan.filter(condition)?.build()?, None)))
 }
 
 /// Whether no view that `view` reads is still waiting.
@@ -151,8 +240,8 @@ fn is_ready(view: &View, waiting: &[&View], state: &SessionState) -> bool {
 
 /// For each table the union over the traces, with the trace's name in front.
 async fn register_unions(context: &SessionContext, names: &[String]) -> Result<(), Error> {
-    let public = sql_schema(context, PUBLIC)?;
-    let tables = names.first().map(|name| sql_schema(context, name)).transpose()?;
+    let public = sql_schema(context, SCOPED, PUBLIC)?;
+    let tables = names.first().map(|name| sql_schema(context, SCOPED, name)).transpose()?;
     for table in tables.iter().flat_map(|schema| schema.table_names()) {
         let plan = union(context, names, &table).await.map_err(|error| broken(&table, error))?;
         public.register_table(table.clone(), plan).map_err(|error| broken(&table, error))?;
@@ -189,11 +278,17 @@ async fn union(
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// The SQL schema called `name`, made if it is not there.
-fn sql_schema(context: &SessionContext, name: &str) -> Result<Arc<dyn SchemaProvider>, Error> {
-    let catalog = context
-        .catalog(&context.copied_config().options().catalog.default_catalog)
-        .ok_or_else(|| Error::Run("the catalog is missing".into()))?;
+/// The SQL schema called `name` of a catalog, both made if they are not there.
+fn sql_schema(
+    context: &SessionContext,
+    catalog: &str,
+    name: &str,
+) -> Result<Arc<dyn SchemaProvider>, Error> {
+    let catalog = context.catalog(catalog).unwrap_or_else(|| {
+        let made = Arc::new(MemoryCatalogProvider::new());
+        context.register_catalog(catalog, made.clone());
+        made as Arc<dyn CatalogProvider>
+    });
     if let Some(schema) = catalog.schema(name) {
         return Ok(schema);
     }
@@ -204,7 +299,7 @@ fn sql_schema(context: &SessionContext, name: &str) -> Result<Arc<dyn SchemaProv
 
 /// The schema that files are read with: every column can be NULL, as a file of an older version may
 /// lack it and a file from elsewhere may hold anything; text is read as views, which is faster.
-fn reading_schema(schema: &Schema) -> SchemaRef {
+pub(crate) fn reading_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         let ty = match field.data_type() {
             DataType::Utf8 => DataType::Utf8View,
@@ -246,9 +341,10 @@ pub struct ColumnInfo {
 /// The public tables of a session, by name.
 pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error> {
     let views = views::all();
-    let public = sql_schema(context, PUBLIC)?;
+    let public = sql_schema(context, SCOPED, PUBLIC)?;
     let mut tables = BTreeMap::new();
-    for name in public.table_names() {
+    let is_derived = |name: &String| derived::by_name(name).is_some();
+    for name in public.table_names().into_iter().filter(|name| !is_derived(name)) {
         let provider = public.table(&name).await.map_err(|error| broken(&name, error))?;
         let Some(provider) = provider else { continue };
         let view = views.iter().find(|view| view.name == name);
@@ -257,10 +353,11 @@ pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error>
         let column_doc = |column: &str| match (view, table) {
             _ if column == TRACE_COLUMN => "Trace the row is from.".to_string(),
             (Some(view), _) => view
+                .header
                 .columns
                 .iter()
-                .find(|(name, _)| name == column)
-                .map(|(_, doc)| doc.clone())
+                .find(|known| known.name == column)
+                .map(|known| known.doc.clone())
                 .unwrap_or_default(),
             (None, Some(table)) => {
                 let columns = table.columns();
@@ -284,7 +381,7 @@ pub async fn describe(context: &SessionContext) -> Result<Vec<TableInfo>, Error>
             })
             .collect();
         let doc = match (view, table) {
-            (Some(view), _) => view.doc.clone(),
+            (Some(view), _) => view.header.doc.clone(),
             (None, Some(table)) => format!("One row per {}.", table.doc),
             (None, None) => String::new(),
         };

@@ -1,49 +1,27 @@
-//! The views: one SQL file each under `queries/views/`, embedded by `build.rs`.
-//!
-//! A file is named after its view. Its comment header says what it is for people: `-- # Title`,
-//! lines of prose, and `-- @column NAME  MEANING` for every column.
+//! The views: one SQL file each under `queries/views/`. A file is named after its view.
 
-/// Every view: its name and its SQL.
-const VIEWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/views.rs"));
+use crate::header::{self, Header};
+use crate::library;
 
 /// A view as its file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// Its name in SQL.
     pub name: &'static str,
-    /// Title.
-    pub title: String,
-    /// What one row is, and what to know about it.
-    pub doc: String,
-    /// Name and meaning of every column, in order.
-    pub columns: Vec<(String, String)>,
+    /// What it says about itself.
+    pub header: Header,
     /// The query, with its header.
     pub sql: &'static str,
 }
 
 /// Every view, by name.
 pub fn all() -> Vec<View> {
-    VIEWS.iter().map(|(name, sql)| parse(name, sql)).collect()
+    library::folder("views").map(|(_, name, sql)| view(name, sql)).collect()
 }
 
-pub(crate) fn parse(name: &'static str, sql: &'static str) -> View {
-    let mut view =
-        View { name, title: String::new(), doc: String::new(), columns: Vec::new(), sql };
-    let header = sql.lines().map_while(|line| line.strip_prefix("--"));
-    for line in header.map(str::trim) {
-        if let Some(title) = line.strip_prefix("# ") {
-            view.title = title.to_string();
-        } else if let Some(column) = line.strip_prefix("@column ") {
-            let (name, doc) = column.trim().split_once(' ').unwrap_or((column.trim(), ""));
-            view.columns.push((name.to_string(), doc.trim().to_string()));
-        } else if !line.starts_with('@') {
-            if !view.doc.is_empty() {
-                view.doc.push(' ');
-            }
-            view.doc.push_str(line);
-        }
-    }
-    view
+/// A test reads every header; one of a file that was never tested is taken for empty.
+pub(crate) fn view(name: &'static str, sql: &'static str) -> View {
+    View { name, header: header::parse(sql).unwrap_or_default(), sql }
 }
 
 #[cfg(test)]
@@ -55,14 +33,15 @@ mod tests {
         let views = all();
         assert!(views.iter().any(|view| view.name == "events"));
         for view in views {
-            assert!(!view.title.is_empty(), "{}: no title", view.name);
+            let header = header::parse(view.sql).unwrap();
+            assert!(!header.title.is_empty(), "{}: no title", view.name);
             assert!(
-                view.doc.starts_with("One row per "),
+                header.doc.starts_with("One row per "),
                 "{}: the prose begins with the grain",
                 view.name
             );
             assert!(
-                view.columns.iter().all(|(_, doc)| !doc.is_empty()),
+                header.columns.iter().all(|column| !column.doc.is_empty()),
                 "{}: a column without meaning",
                 view.name
             );

@@ -1,12 +1,10 @@
-//! What stacks can be weighted by: one SQL file each under `queries/stacks/`, embedded by `build.rs`.
+//! What stacks can be weighted by: one SQL file each under `queries/stacks/`.
 //!
 //! A query has one row per event, with the columns that all events have, `stack_id` and `weight`.
 //! Its header is that of a view, with a line `-- @table NAME`: the table whose events they are.
 
-use crate::views::{View, parse};
-
-/// Every weight: its name and its SQL.
-const WEIGHTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stacks.rs"));
+use crate::library;
+use crate::views::{View, view};
 
 /// A weight as its file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +17,9 @@ pub struct Weight {
 
 /// The weight called `name`.
 pub fn weight(name: &str) -> Option<Weight> {
-    let (name, sql) = WEIGHTS.iter().find(|(known, _)| *known == name)?;
-    let table = sql.lines().find_map(|line| line.strip_prefix("-- @table "))?;
-    Some(Weight { table: table.trim().to_string(), query: parse(name, sql) })
+    let (_, name, sql) = library::folder("stacks").find(|(_, known, _)| *known == name)?;
+    let query = view(name, sql);
+    Some(Weight { table: query.header.other("table")?.to_string(), query })
 }
 
 #[cfg(test)]
@@ -30,12 +28,15 @@ mod tests {
 
     #[test]
     fn every_weight_says_what_it_is_of() {
-        assert!(WEIGHTS.len() >= 8);
-        for (name, _) in WEIGHTS {
+        assert!(library::folder("stacks").count() >= 8);
+        for (_, name, _) in library::folder("stacks") {
             let weight = weight(name).unwrap_or_else(|| panic!("{name}: no table"));
             assert!(schema::tables::by_name(&weight.table).is_some(), "{name}");
-            assert!(weight.query.doc.starts_with("One row per "), "{name}");
-            assert!(weight.query.columns.iter().any(|(column, _)| column == "weight"), "{name}");
+            assert!(weight.query.header.doc.starts_with("One row per "), "{name}");
+            assert!(
+                weight.query.header.columns.iter().any(|column| column.name == "weight"),
+                "{name}"
+            );
         }
     }
 }

@@ -123,7 +123,8 @@ fn views_document_the_columns_they_have() {
     for view in analyzer::views() {
         let table = session.tables().iter().find(|table| table.name == view.name).unwrap();
         let planned: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-        let documented: Vec<&str> = view.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let documented: Vec<&str> =
+            view.header.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(documented, planned, "{}", view.name);
     }
     for table in session.tables() {

@@ -1,9 +1,13 @@
 //! One file per verb.
 
 pub mod completions;
+#[cfg(feature = "analyze")]
+pub mod diff;
 #[cfg(feature = "record")]
 pub mod doctor;
 pub mod encode;
+#[cfg(feature = "analyze")]
+pub mod explain;
 #[cfg(feature = "analyze")]
 pub mod export;
 pub mod info;
@@ -15,6 +19,8 @@ pub mod query;
 pub mod record;
 #[cfg(feature = "analyze")]
 pub mod replay;
+#[cfg(feature = "analyze")]
+pub mod report;
 pub mod schema;
 #[cfg(feature = "analyze")]
 mod shell;
@@ -36,6 +42,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Doctor(args) => reads_none().and_then(|()| doctor::run(args)),
         #[cfg(feature = "analyze")]
         Verb::Query(args) => query::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Report(args) => report::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Explain(args) => explain::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Diff(args) => reads_none().and_then(|()| diff::run(args)),
         #[cfg(feature = "analyze")]
         Verb::Replay(args) => replay::run(args, &traces),
         Verb::Info(args) => info::run(args, &traces),

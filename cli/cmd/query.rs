@@ -1,8 +1,7 @@
 //! `ebrec query`: SQL over traces.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -146,10 +145,10 @@ fn run_one(session: &Session, sql: &str, query: &Query, target: &Target) -> Resu
     let mut batches = rows.by_ref().map(|batch| batch.map_err(|error| pointed(sql, error)));
     let written = match &target.output {
         Some(path) => {
-            let mut out = create(path)?;
+            let mut out = output::create(path)?;
             let written = output::write(&mut batches, &schema, &target.options, &mut out);
             // Half a file would be taken for a whole one.
-            written.inspect_err(|_| remove(path))?
+            written.inspect_err(|_| output::remove(path))?
         }
         None => {
             output::write(&mut batches, &schema, &target.options, &mut *output::stdout_in_blocks())?
@@ -160,19 +159,6 @@ fn run_one(session: &Session, sql: &str, query: &Query, target: &Target) -> Resu
         eprintln!("note: {}", text::escape(&note.to_string()));
     }
     Ok(())
-}
-
-fn create(path: &Path) -> Result<BufWriter<File>> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(BufWriter::with_capacity(1 << 20, file))
-}
-
-/// Removes a file that could not be finished; a device stays.
-fn remove(path: &Path) {
-    if path.is_file() {
-        // The error that is on its way says more than another one here.
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 fn footer(written: &Written, start: Instant, target: &Target) {

@@ -48,6 +48,30 @@ pub fn stdout_in_blocks() -> Box<dyn Write> {
     Box::new(io::BufWriter::with_capacity(1 << 16, Stdout))
 }
 
+/// Makes a file for results.
+#[cfg(feature = "analyze")]
+pub fn create(path: &std::path::Path) -> anyhow::Result<io::BufWriter<std::fs::File>> {
+    use anyhow::Context;
+    let file =
+        std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(io::BufWriter::with_capacity(1 << 20, file))
+}
+
+/// Removes a file that could not be finished; a device stays.
+#[cfg(feature = "analyze")]
+pub fn remove(path: &std::path::Path) {
+    if path.is_file() {
+        // The error that is on its way says more than another one here.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Whether standard output is a terminal.
+#[cfg(feature = "analyze")]
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 struct Stdout;
 
 impl Write for Stdout {

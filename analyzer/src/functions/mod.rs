@@ -1,12 +1,14 @@
 //! The functions that SQL gets on top of the engine's own.
 
+mod buckets;
 mod numbers;
+mod quantile;
 mod stacks;
 mod syscalls;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use schema::syscalls::Arch;
 
 /// What `ebrec schema --functions` says about a function.
@@ -38,6 +40,21 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         doc: "Text of a number of nanoseconds for people: 1.23 ms.",
     },
     FunctionDoc {
+        name: "log2_bucket",
+        usage: "log2_bucket(n)",
+        doc: "Largest power of two that is not above a number; 0 for numbers below 1.",
+    },
+    FunctionDoc {
+        name: "overlap_ns",
+        usage: "overlap_ns(ts, duration_ns, other_ts, other_duration_ns)",
+        doc: "How long two intervals go on at once; one whose duration is NULL has not ended.",
+    },
+    FunctionDoc {
+        name: "quantile",
+        usage: "quantile(n, 0.99)",
+        doc: "Aggregate: the value that a share of the whole numbers is not above, to 0.8 %; numbers below 64 are exact. Its memory does not grow with their count.",
+    },
+    FunctionDoc {
         name: "stack_contains",
         usage: "stack_contains(frames, 'pattern')",
         doc: "Whether a function of a stack is LIKE the pattern: 'malloc', 'std::%', '%alloc%'.",
@@ -67,12 +84,23 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         usage: "syscall_text(syscall, arg0, arg1, arg2, arg3, arg4, arg5, ret, path, path2, address, truncated)",
         doc: "Text of a system call as strace writes it.",
     },
+    FunctionDoc {
+        name: "time_bucket",
+        usage: "time_bucket(ts, width_ns)",
+        doc: "Beginning of the stretch of time of that width that a moment lies in, counted from 1970.",
+    },
 ];
 
 /// The functions for traces of one architecture.
 pub fn all(arch: Arch) -> Vec<Arc<ScalarUDF>> {
     let mut functions = numbers::all();
+    functions.extend(buckets::all());
     functions.extend(stacks::all());
     functions.extend(syscalls::all(arch));
     functions.into_iter().map(Arc::new).collect()
+}
+
+/// The aggregates.
+pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    vec![Arc::new(quantile::quantile())]
 }

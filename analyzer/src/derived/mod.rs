@@ -1,0 +1,34 @@
+//! Tables that are computed in one pass over others in the order of time, where SQL would have to sort
+//! or to compare every row with every other.
+//!
+//! Each is the input of the view that documents it, and is called like it with `_computed` behind.
+
+mod inputs;
+mod lives;
+mod ordered;
+mod pass;
+mod waits;
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+
+pub use inputs::Input;
+
+/// A table that is computed.
+pub struct DerivedTable {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// The tables of the schema it is computed from.
+    pub inputs: &'static [&'static str],
+    /// Makes it from them, in that order.
+    pub provider: fn(Vec<Input>) -> Arc<dyn TableProvider>,
+}
+
+/// Every table that is computed.
+pub const TABLES: &[DerivedTable] = &[lives::TABLE, waits::TABLE];
+
+/// The table called `name`.
+pub fn by_name(name: &str) -> Option<&'static DerivedTable> {
+    TABLES.iter().find(|table| table.name == name)
+}

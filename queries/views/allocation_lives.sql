@@ -1,0 +1,29 @@
+-- # The life of each allocation
+-- One row per allocation, from the call that gave the memory to what took it back; and per call that gave
+-- back memory whose allocation is not in the recording. Memory is given back by `free` and its like, by
+-- `realloc`, by an `exec` of the process, or by its end. An address that is given out again was given back:
+-- `ended_by` is `reused` then, and when is not known. Only allocators are looked at, not mappings of memory.
+-- Computed in one pass in the order of time, in memory that grows with what is held at once.
+-- @whole allocations
+-- @column ts          When it was allocated; of a row without an allocation, when it was given back.
+-- @column host        Name of the machine.
+-- @column cpu         CPU it was recorded on.
+-- @column pid         Process id.
+-- @column tid         Thread id.
+-- @column upid        Process for good.
+-- @column comm        Name of the thread at that moment.
+-- @column cgroup_id   Control group of the thread at that moment.
+-- @column operation   The function that gave it: `malloc`, `realloc`, `new`, ...
+-- @column address     Address of the memory.
+-- @column size_bytes  Bytes asked for; NULL when the allocation is not in the recording.
+-- @column one_in      How many allocations this one stands for: 1 when all are recorded.
+-- @column stack_id    Stack of the caller.
+-- @column end_ts      When it was given back, or its process ended; NULL when that is not known.
+-- @column end_tid     Thread that gave it back.
+-- @column ended_by    What ended it: the function, such as `free`; `exec`, `exit`, `reused`; `none` when the
+--     recording ended before; `unmatched` when the allocation is not in the recording.
+-- @column verdict     `freed`; `leaked` when the process ended with it; `alive` when it was in use, or leaked, at the
+--     end of the recording; `unknown` when allocations were lost after it was made, so that it may have been given
+--     back, or when its allocation is not in the recording.
+-- @column held_bytes  Bytes that its process held just after it was allocated, by what is recorded.
+SELECT * FROM allocation_lives_computed
