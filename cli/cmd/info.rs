@@ -1,5 +1,6 @@
 //! `ebrec info`: what is in a trace.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,8 @@ struct Cost {
     cpu_ns: i64,
     duration_ns: i64,
     memory_bytes: i64,
+    /// CPU time of what is for one source: in the kernel, as far as it was measured, and of its drain.
+    sources: BTreeMap<String, (i64, i64)>,
 }
 
 /// Describes every trace.
@@ -114,6 +117,8 @@ fn cost(trace: &Trace) -> Result<Cost> {
     for_each_batch(trace.files("cost"), |batch| {
         let component =
             batch.column_by_name("component").and_then(|column| column.as_string_opt::<i32>());
+        let sources =
+            batch.column_by_name("source").and_then(|column| column.as_string_opt::<i32>());
         let number = |name: &str, row: usize| {
             let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
             column.is_valid(row).then(|| column.value(row))
@@ -126,6 +131,12 @@ fn cost(trace: &Trace) -> Result<Cost> {
                 cost.duration_ns =
                     cost.duration_ns.saturating_add(number("duration_ns", row).unwrap_or(0));
                 cost.memory_bytes = cost.memory_bytes.max(number("memory_bytes", row).unwrap_or(0));
+            }
+            let source = sources.filter(|sources| sources.is_valid(row));
+            if let (Some(source), Some(component)) = (source, component) {
+                let (hooks, drain) = cost.sources.entry(source.value(row).to_string()).or_default();
+                let sum = if component.starts_with("bpf:") { hooks } else { drain };
+                *sum = sum.saturating_add(number("cpu_ns", row).unwrap_or(0));
             }
         }
     })?;
@@ -203,7 +214,30 @@ fn print(
         writeln!(out, "{label:<10}{}", text::escape(&value))?;
     }
     writeln!(out)?;
-    print_tables(tables, out)
+    print_tables(tables, out)?;
+    print_costs(cost, out)
+}
+
+/// What each source cost, in shares of one CPU.
+fn print_costs(cost: &Cost, out: &mut dyn Write) -> Result<()> {
+    if cost.sources.is_empty() || cost.duration_ns == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nCost in percent of a CPU: in hooks, by samples of 20 ms, which what is recorded pays; and to drain them.\n"
+    )?;
+    let columns = ["hooks", "drain"].map(Column::number);
+    let columns: Vec<Column> = std::iter::once(Column::text("source")).chain(columns).collect();
+    let percent = |ns: i64| format!("{:.2}", ns as f64 * 100.0 / cost.duration_ns as f64);
+    let rows: Vec<Vec<String>> = cost
+        .sources
+        .iter()
+        .map(|(name, (hooks, drain))| {
+            vec![text::escape(name).into_owned(), percent(*hooks), percent(*drain)]
+        })
+        .collect();
+    Ok(output::write_table(&columns, &rows, Long::Cut, output::terminal_width(), out)?)
 }
 
 fn print_tables(tables: &[TableSize], out: &mut dyn Write) -> Result<()> {
@@ -242,6 +276,11 @@ fn to_json(trace: &Trace, tables: &[TableSize], cost: &Cost, lost: i64) -> serde
     json!({
         "name": trace.name(), "manifest": trace.manifest(), "segments": trace.segments().len(), "events": moments,
         "lost": lost, "tables": sizes, "notes": trace.notes(),
-        "cost": { "cpu_ns": cost.cpu_ns, "duration_ns": cost.duration_ns, "memory_bytes": cost.memory_bytes },
+        "cost": {
+            "cpu_ns": cost.cpu_ns, "duration_ns": cost.duration_ns, "memory_bytes": cost.memory_bytes,
+            "sources": cost.sources.iter().map(|(name, (hooks, drain))| {
+                json!({ "source": name, "hooks_cpu_ns": hooks, "drain_cpu_ns": drain })
+            }).collect::<Vec<_>>(),
+        },
     })
 }

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use schema::Stream;
 use store::Meta;
 
 use crate::background;
 use crate::drain::Drain;
 use crate::host;
-use crate::kernel::{Kernel, ProgramCost};
+use crate::kernel::{Kernel, ProgramCost, stream_of_program};
 
 /// How long, at each note, the kernel is asked to time its BPF programs: timing them all the time
 /// would slow every one of them.
@@ -49,6 +50,7 @@ impl Meter {
         let component = |component: String, cpu_ns, bytes, memory_bytes| Meta::Cost {
             monotonic_ns,
             duration_ns,
+            source: component.strip_prefix("drain:").map(drained).map(str::to_string),
             component,
             run_count: None,
             cpu_ns: Some(cpu_ns),
@@ -93,6 +95,7 @@ impl Meter {
                 monotonic_ns,
                 duration_ns,
                 component: format!("bpf:{}", program.name),
+                source: stream_of_program(&program.name).map(|stream| stream.name().to_string()),
                 run_count: Some(whole(program.run_count)),
                 cpu_ns: Some(whole(program.run_ns)),
                 bytes: None,
@@ -100,6 +103,15 @@ impl Meter {
             });
         }
         records
+    }
+}
+
+/// The stream that a drain is for.
+fn drained(name: &str) -> &str {
+    match name {
+        // What the library in programs writes.
+        "preload" => Stream::Allocations.name(),
+        name => name,
     }
 }
 

@@ -87,6 +87,7 @@ impl Gauges {
             monotonic_ns: since_ns,
             duration_ns: now_ns.saturating_sub(since_ns).max(1),
             component: format!("drain:{}", Stream::System.name()),
+            source: Some(Stream::System.name().to_string()),
             run_count: None,
             cpu_ns: Some(std::mem::take(&mut self.cpu_ns)),
             bytes: None,

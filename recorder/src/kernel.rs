@@ -26,8 +26,8 @@ use store::meta::KindCount;
 use zerocopy::IntoBytes;
 
 use self::guard::{add_skipped, link_functions};
-pub use self::tracepoints::is_optional;
 use self::tracepoints::{Hook, streams_of};
+pub use self::tracepoints::{is_optional, stream_of_program};
 use crate::modules::{self, Maps};
 use crate::options::{Allocations, DNS_PORTS_MAX, NETNS_MAX};
 use crate::sources::Source;

@@ -7,15 +7,18 @@ use schema::Stream;
 
 use crate::hooks;
 use crate::kernel::Kernel;
-use crate::options::Scope;
+use crate::options::{Encode, Scope};
 use crate::sources::Source;
 use crate::{Error, Options, cgroups, containers, launch};
 
 /// What a thread pays that is not recorded: half of what both hooks of a system call add, measured as
 /// the costs of hooks are.
 const OUTSIDE_NS: u32 = 75;
-/// Memory besides the rings, at most: the segment that is encoded, and the program.
-const OTHER_MEMORY_BYTES: u64 = 80 << 20;
+/// Memory besides the rings and the segment that is encoded, at most: the program, the rules to unwind
+/// what it records, stacks that it has seen.
+const OTHER_MEMORY_BYTES: u64 = 96 << 20;
+/// Memory while a segment is encoded, at most, for each byte of its raw records.
+const ENCODING_FACTOR: u64 = 7;
 
 /// What a recording would be.
 #[derive(Clone, Debug)]
@@ -98,9 +101,17 @@ pub fn plan(options: &Options) -> Result<Plan, Error> {
         scope: scope(options),
         hooks,
         rings,
-        memory_bytes: 2 * ring_bytes + OTHER_MEMORY_BYTES,
+        memory_bytes: 2 * ring_bytes + OTHER_MEMORY_BYTES + encoding_bytes(options),
         notes: notes(options),
     })
+}
+
+/// Memory that encoding takes beside the recording, at most.
+fn encoding_bytes(options: &Options) -> u64 {
+    match options.encode {
+        Encode::Later => 0,
+        Encode::Now => ENCODING_FACTOR.saturating_mul(options.rotation.bytes),
+    }
 }
 
 /// What a recording would find out before it starts.

@@ -411,6 +411,11 @@ pub const TABLES: &[Table] = &[
             Column::nullable("cpu_ns", Int64, "CPU time."),
             Column::nullable("bytes", Int64, "Bytes written."),
             Column::nullable("memory_bytes", Int64, "Resident memory."),
+            Column::nullable(
+                "source",
+                Text,
+                "Stream that the component is for, such as `network`; NULL where it is for all.",
+            ),
         ],
     },
     Table {

@@ -104,6 +104,9 @@ pub enum Meta {
         duration_ns: u64,
         /// Component, as the `cost` table names it.
         component: String,
+        /// Stream that it is for; none where it is for all, or an older version wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
         /// Times a BPF program ran.
         run_count: Option<u64>,
         /// CPU time.

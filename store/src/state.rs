@@ -205,6 +205,7 @@ fn write_cost(mut rows: TableRows, meta: &SegmentMeta) -> Result<Partial> {
         rows.int64("cpu_ns", cost.cpu_ns);
         rows.int64("bytes", cost.bytes);
         rows.int64("memory_bytes", cost.memory_bytes);
+        rows.text("source", cost.source.as_deref());
         rows.end_row()?;
     }
     rows.finish()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::lab::Lab;
+use super::pair::Pair;
 use crate::command::run;
 use crate::skip::{has_program, skip};
 
@@ -213,4 +214,36 @@ fn arguments_of_other_users_are_for_root() {
 fn manifest(lab: &Lab) -> serde_json::Value {
     let text = fs::read_to_string(lab.path().join("trace/trace.json")).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// Everything that traffic leaves in a trace, and not only system calls.
+#[test]
+fn addresses_of_connections_and_flows_become_tokens() {
+    let Some(lab) = Lab::open() else { return };
+    let Some(pair) = Pair::make() else { return };
+    // Nobody listens there: the attempt is in all tables.
+    let script = "exec 3<>/dev/tcp/10.99.0.2/7; true";
+    let args = ["ip", "netns", "exec", &pair.left, "bash", "-c", script];
+    let tables = ["connections", "connection_events", "flows"];
+    let remote = |table: &str| {
+        let sql = format!("SELECT DISTINCT remote_address FROM {table} WHERE remote_port = 7");
+        lab.rows(&sql)
+    };
+    let secrets: &[&[u8]] = &[&[10, 99, 0, 2], &[10, 99, 0, 1], b"10.99.0."];
+    record(&lab, &["-s", "network,syscalls"], &args);
+    for table in tables {
+        assert_eq!(remote(table), ["10.99.0.2"], "{table}");
+    }
+    assert!(!holders(&lab.path().join("trace"), secrets).is_empty());
+    record(&lab, &["-s", "network,syscalls", "--no-args", "--hash-addresses"], &args);
+    let address =
+        "SELECT DISTINCT split_part(address, ':', 1) FROM syscalls WHERE address LIKE '%:7'";
+    let token = lab.rows(address);
+    assert!(token.len() == 1 && token[0].starts_with("24"), "{token:?}");
+    for table in tables {
+        assert_eq!(remote(table), token, "a peer is the same in each table: {table}");
+    }
+    assert_eq!(holders(&lab.path().join("trace"), secrets), [""; 0]);
+    lab.ebrec(&["encode"]).ok();
+    assert_eq!(holders(&lab.path().join("trace"), secrets), [""; 0], "encoded");
 }

@@ -50,6 +50,23 @@ pub fn streams_of(tracepoint: &str) -> &'static [Stream] {
         .map_or(&[], |(_, streams)| streams)
 }
 
+/// The stream that a program is for; the first where it serves several.
+pub fn stream_of_program(name: &str) -> Option<Stream> {
+    let name = name.trim_start_matches("cgroup__");
+    let other = [
+        ("perf_event__cpu", Stream::Cpu),
+        ("perf_event__fault", Stream::Faults),
+        ("uprobe", Stream::Allocations),
+    ];
+    if let Some((_, stream)) = other.iter().find(|(beginning, _)| name.starts_with(beginning)) {
+        return Some(*stream);
+    }
+    let hook = Hook::of(name);
+    let alone =
+        hook.alone.and_then(|alone| Stream::ALL.into_iter().find(|stream| stream.name() == alone));
+    alone.or_else(|| streams_of(hook.tracepoint).first().copied())
+}
+
 /// Whether a recording is worth having without the tracepoint.
 pub fn is_optional(tracepoint: &str) -> bool {
     const OPTIONAL: &[&str] = &[

@@ -219,6 +219,7 @@ fn a_sleep_names_its_state_and_who_ended_it() {
 fn loss_clocks_and_cost_are_rows() {
     let (_temp, folder) = trace();
     let cost = store::Meta::Cost {
+        source: None,
         monotonic_ns: T,
         duration_ns: 7,
         component: "encode".to_string(),
