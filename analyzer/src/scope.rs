@@ -179,7 +179,7 @@ fn processes(session: &Session, schema: &str, filter: &Filter) -> Result<Vec<i64
     each(numbers(&filter.trees), "p.pid = CAST($v AS INT)");
     each(
         filter.comms.clone(),
-        "(p.comm = $v OR p.upid IN (SELECT t.upid FROM {schema}.threads t WHERE t.comm = $v))",
+        "(p.comm = $v OR coalesce(array_has(t.comms, $v), false))",
     );
     each(filter.cgroups.clone(), "strpos(p.cgroup, $v) > 0");
     each(filter.containers.clone(), "(starts_with(p.container_id, $v) OR p.container_name = $v)");
@@ -189,7 +189,9 @@ fn processes(session: &Session, schema: &str, filter: &Filter) -> Result<Vec<i64
     };
     // The tree is walked here: SQL would do it with a recursion that the engine plans anew each round.
     let sql = format!(
-        "SELECT p.upid, p.parent_upid, {}, {is_tree} FROM {{schema}}.processes p WHERE p.upid IS NOT NULL",
+        "SELECT p.upid, p.parent_upid, {}, {is_tree} FROM {{schema}}.processes p \
+         LEFT JOIN (SELECT host, upid, array_agg(comm) AS comms FROM {{schema}}.threads GROUP BY host, upid) t \
+         ON p.host = t.host AND p.upid = t.upid WHERE p.upid IS NOT NULL",
         conditions.join(" OR ")
     )
     .replace("{schema}", &format!("\"{schema}\""));

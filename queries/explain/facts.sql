@@ -6,11 +6,11 @@
 WITH facts AS (
     SELECT upid, 1 AS place, 'program' AS what, concat(coalesce(exe, comm, '?'), CASE WHEN argv IS NULL THEN '' ELSE concat(' [', argv, ']') END) AS value FROM processes
     UNION ALL
-    SELECT upid, 2, 'started', concat(CAST(start_ts AS VARCHAR), coalesce(concat(' by process ', parent_pid), ''), coalesce(concat(' in ', cwd), '')) FROM processes
+    SELECT upid, 2, 'started', concat(CAST(start_ts AS VARCHAR), CASE WHEN parent_pid IS NULL THEN '' ELSE concat(' by process ', parent_pid) END, CASE WHEN cwd IS NULL THEN '' ELSE concat(' in ', cwd) END) FROM processes
     UNION ALL
     SELECT upid, 3, 'user', concat('uid ', uid, ', gid ', gid) FROM processes WHERE uid IS NOT NULL
     UNION ALL
-    SELECT upid, 4, 'place', concat(coalesce(concat('container ', coalesce(container_name, container_id), ', '), ''), coalesce(concat(unit, ', '), ''), 'control group ', cgroup) FROM processes WHERE cgroup IS NOT NULL
+    SELECT upid, 4, 'place', concat(CASE WHEN container_id IS NULL THEN '' ELSE concat('container ', coalesce(container_name, container_id), ', ') END, CASE WHEN unit IS NULL THEN '' ELSE concat(unit, ', ') END, 'control group ', cgroup) FROM processes WHERE cgroup IS NOT NULL
     UNION ALL
     SELECT upid, 5, 'ended', CASE
         WHEN end_ts IS NULL THEN 'no: it was alive at the end'

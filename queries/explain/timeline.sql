@@ -13,7 +13,7 @@ WITH mine AS (
         CASE
             WHEN $every = 0 OR kind NOT IN (
                 'syscall', 'io_uring', 'sched_slice', 'offcpu', 'migration', 'allocation', 'deallocation', 'cpu_sample',
-                'page_fault', 'memory_usage', 'flow', 'packet', 'block_io', 'task_usage', 'dns', 'thread_start', 'thread_exit'
+                'page_fault', 'memory_usage', 'flow', 'packet', 'block_io', 'task_usage', 'dns', 'thread_start', 'thread_exit', 'mapping'
             ) THEN NULL
             WHEN kind IN ('syscall', 'io_uring') THEN concat(split_part(text, '(', 1), CASE WHEN strpos(text, ' = -1 ') > 0 THEN concat(' ', split_part(split_part(text, ' = -1 ', 2), ' ', 1)) ELSE '' END)
             WHEN kind IN ('sched_slice', 'cpu_sample') THEN kind

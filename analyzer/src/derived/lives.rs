@@ -37,6 +37,9 @@ const ROWS: usize = 8192;
 /// Changes of the address space: allocators get their memory there.
 const MAPPINGS: [&str; 4] = ["mmap", "munmap", "mremap", "brk"];
 
+/// What may leave memory where it is and give it another size.
+const RESIZES: [&str; 2] = ["realloc", "reallocarray"];
+
 #[derive(Debug)]
 struct Lives;
 
@@ -287,7 +290,9 @@ impl Run {
                 process.lives.insert(address, life);
             }
             match before {
-                Some(before) if gives && operation != "realloc" => self.end(&before, End::Reused),
+                Some(before) if gives && !RESIZES.contains(&operation) => {
+                    self.end(&before, End::Reused);
+                }
                 Some(before) => self.end(&before, End::By { ts, tid: life.tid, operation }),
                 None if !gives => self.unmatched(&life),
                 None => {}
