@@ -22,7 +22,7 @@ pub use tables::{Column, ColumnType, Source, Table};
 /// Version of the trace folder: its tables, columns and spool records.
 ///
 /// Readers accept every older minor version of the same major one.
-pub const FORMAT: Version = Version { major: 1, minor: 2 };
+pub const FORMAT: Version = Version { major: 1, minor: 3 };
 
 /// A version of the trace format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
