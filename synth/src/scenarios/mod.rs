@@ -2,8 +2,11 @@
 
 mod actor;
 mod background;
+mod disk;
+mod hot;
 mod leaks;
 mod locks;
+mod retransmits;
 mod storm;
 
 use schema::events::Stream;
@@ -41,7 +44,10 @@ impl Scenario {
     pub(crate) fn streams(&self) -> impl Iterator<Item = Stream> {
         let streams = |part: &&'static str| match *part {
             "leaks" => &[Stream::Stacks, Stream::Allocations, Stream::Faults][..],
+            "retransmits" => &[Stream::Network],
+            "hot" => &[Stream::Stacks, Stream::Cpu],
             "locks" => &[Stream::Stacks, Stream::Sched, Stream::Syscalls],
+            "disk" => &[Stream::Disk, Stream::System],
             _ => &[Stream::Syscalls, Stream::Sched],
         };
         let wanted: Vec<Stream> = self.parts.iter().flat_map(streams).copied().collect();
@@ -67,16 +73,27 @@ pub const SCENARIOS: &[Scenario] = &[
         "leaks at known stacks, temporary allocations, a hot spot, a peak, addresses used again",
     ),
     single(
+        "retransmits",
+        &["retransmits"],
+        "top talkers, a peer that loses packets and connects slowly, refused connections, resets",
+    ),
+    single("hot", &["hot"], "functions with known shares of the CPU, by themselves and in total"),
+    single(
         "locks",
         &["locks"],
         "threads that wait for a lock that one thread holds, and for a CPU that another one hogs",
     ),
+    single("disk", &["disk"], "a slow disk with known latencies and errors, and who keeps it busy"),
     single(
         "storm",
         &["storm"],
         "a burst of calls that fail with EACCES, a slow call, a storm of context switches",
     ),
-    single("mixed", &["leaks", "locks", "storm"], "all of these at once"),
+    single(
+        "mixed",
+        &["leaks", "retransmits", "hot", "locks", "disk", "storm"],
+        "all of these at once",
+    ),
 ];
 
 /// The names of all scenarios, for people.
@@ -96,7 +113,10 @@ pub(crate) fn begin(
     let part = |name: &&'static str| {
         let begin: Begin = match *name {
             "leaks" => leaks::begin,
+            "retransmits" => retransmits::begin,
+            "hot" => hot::begin,
             "locks" => locks::begin,
+            "disk" => disk::begin,
             _ => storm::begin,
         };
         (*name, begin(world, seed, events))

@@ -133,7 +133,7 @@ fn what_makes_no_sense_is_refused() {
     assert!(refused(Options { loss_percent: 101.0, ..options("leaks") }).contains("0 to 100"));
     assert!(refused(Options { loss_percent: f64::NAN, ..options("leaks") }).contains("0 to 100"));
     assert!(!path.exists());
-    write(&path, &options("storm")).unwrap();
-    assert!(matches!(write(&path, &options("storm")), Err(Error::Store(_))));
-    write(&path, &Options { force: true, ..options("storm") }).unwrap();
+    write(&path, &options("hot")).unwrap();
+    assert!(matches!(write(&path, &options("hot")), Err(Error::Store(_))));
+    write(&path, &Options { force: true, ..options("hot") }).unwrap();
 }
