@@ -10,8 +10,8 @@ use crate::world::{CPUS, New, World};
 const MICROSECOND: i64 = 1_000;
 const MILLISECOND: i64 = 1_000_000;
 const SECOND: i64 = 1_000_000_000;
-/// Rows of a connection on average.
-const ROWS: i64 = 8;
+/// Rows of a hundred connections on average.
+const ROWS_OF_100: i64 = 740;
 const LOCAL: &str = "10.0.0.10";
 /// Bytes of headers, and of a packet's payload.
 const HEADERS: i64 = 66;
@@ -190,7 +190,7 @@ pub(crate) fn begin(world: &mut World, seed: u64, events: i64) -> Box<dyn Play> 
         local: world.text(LOCAL),
         threads,
         now: span.begin,
-        pause: (span.duration_ns() / events * ROWS).max(2),
+        pause: (span.duration_ns() / events * ROWS_OF_100 / 100).max(2),
         next_id: 1,
         slowest: (0, 0, 0),
         told: Told::default(),

@@ -53,6 +53,11 @@ fn leaks_peaks_and_temporary_memory_are_what_the_truth_says() {
             }
         }
     }
+    // What lives on holds the same at the end as at the last mark.
+    for name in ["api-server", "renderd", "node-agent"] {
+        let told = made.value("held_bytes", &format!("{name}|100 percent"));
+        assert_eq!(told, held[name], "{name}");
+    }
     let left = || there.iter().map(|((upid, _), object)| (upid, object));
     let unfreed = left().map(|(_, (stack, _, _))| (stacks[stack].clone(), 1));
     let unfreed = unfreed.chain(left().map(|(upid, _)| (processes[upid].clone(), 1)));

@@ -41,6 +41,16 @@ fn every_scenario_is_a_complete_trace_of_several_segments() {
 }
 
 #[test]
+fn the_fewest_events_are_enough() {
+    for scenario in SCENARIOS {
+        let (temp, written) = made(&Options { events: 2_000, ..options(scenario.name) });
+        let trace = Trace::open(&temp.path().join("trace")).unwrap();
+        assert_eq!(verify(&trace).unwrap().verdict, Verdict::Complete, "{}", scenario.name);
+        assert!(written.stored > 1_000, "{} has {} events", scenario.name, written.stored);
+    }
+}
+
+#[test]
 fn the_seed_decides_about_every_byte() {
     for scenario in SCENARIOS {
         let files = |seed| {
