@@ -39,6 +39,7 @@ fn dependencies_point_one_way() {
         ("ebpf", &["schema", "store", "recorder", "analyzer", "aya"]),
         ("recorder", &["analyzer", "datafusion"]),
         ("analyzer", &["recorder", "ebpf", "aya"]),
+        ("synth", &["recorder", "analyzer", "ebpf", "aya", "datafusion", "symbols"]),
     ];
     for (package, names) in forbidden {
         let manifest = text(&root().join(package).join("Cargo.toml"));
@@ -71,7 +72,8 @@ fn recorder_and_analyzer_name_no_event_kind() {
 
 #[test]
 fn every_file_opens_with_its_responsibility() {
-    let folders = ["schema/src", "store/src", "ebpf/src", "recorder/src", "analyzer/src", "cli"];
+    let folders =
+        ["schema/src", "store/src", "ebpf/src", "recorder/src", "analyzer/src", "synth/src", "cli"];
     for path in folders.into_iter().flat_map(sources) {
         assert!(text(&path).starts_with("//!"), "{} does not", path.display());
     }

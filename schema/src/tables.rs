@@ -489,4 +489,21 @@ pub const TABLES: &[Table] = &[
             ),
         ],
     },
+    Table {
+        name: "truth",
+        doc: "fact that a made-up trace was made to hold; no file in a recorded one",
+        source: Source::Recorder,
+        own: &[
+            Column::required("scenario", Text, "Scenario of `ebrec synth` that planted it."),
+            Column::required("fact", Text, "What it is, such as `leaked_bytes`."),
+            Column::required(
+                "subject",
+                Text,
+                "What it is about: a process by its name, a stack as it is folded, a disk, ...; parts are joined by `|`.",
+            ),
+            Column::nullable("value", Int64, "How much; NULL when only the moment is planted."),
+            Column::required("unit", Text, "Unit of `value`: `count`, `bytes` or `ns`."),
+            Column::nullable("ts", Timestamp, "When, of what happened at one moment."),
+        ],
+    },
 ];

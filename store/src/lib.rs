@@ -3,7 +3,8 @@
 //! `spool` is the raw record stream of a segment and `meta` what user space adds to it; `encode`
 //! turns a spool into the segment's Parquet files, with `identity` saying who each thread was;
 //! `folder` is the folder on disk; `trace` opens one for reading, and `verify` checks that it adds
-//! up. `stacks` are what events refer to, and `rewrite` puts names into them later. Only `identity`
+//! up. `stacks` are what events refer to, and `rewrite` puts names into them later. `writer` makes the
+//! files of a segment without a spool, from columns. Only `identity`
 //! and `stacks` name event kinds; the rest follows the lists in `schema`. Nothing here needs
 //! a kernel, root or Linux.
 
@@ -19,6 +20,7 @@ pub mod spool;
 pub mod stacks;
 pub mod trace;
 pub mod verify;
+pub mod writer;
 
 mod cache;
 mod columns;
@@ -41,3 +43,4 @@ pub use meta::Meta;
 pub use spool::{MetaWriter, SpoolWriter};
 pub use trace::Trace;
 pub use verify::{Report, Verdict, verify};
+pub use writer::SegmentWriter;

@@ -7,6 +7,7 @@
 pub(crate) mod resolve;
 
 use std::fmt::Write;
+use std::hash::Hasher;
 use std::mem::offset_of;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use schema::events as ev;
 use schema::tables::{Table, by_name};
+use twox_hash::XxHash64;
 
 use crate::record::Record;
 use crate::text::push_tail;
@@ -102,6 +104,23 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The id that belongs to its frames, and depends on nothing else: XXH64 of their parts.
+    pub fn identify(&self) -> i64 {
+        let mut hasher = XxHash64::with_seed(0);
+        let mut text = |text: Option<&Arc<str>>| {
+            let bytes = text.map_or(&[][..], |text| text.as_bytes());
+            hasher.write(&(bytes.len() as u64).to_le_bytes());
+            hasher.write(bytes);
+        };
+        for frame in &self.frames {
+            text(frame.module.as_ref());
+            text(frame.build_id.as_ref());
+            text(Some(&format!("{:x}", frame.offset.unwrap_or(u64::MAX)).into()));
+        }
+        text(Some(&format!("{:?} {}", self.pid, self.truncated).into()));
+        hasher.finish() as i64
+    }
+
     /// Functions from the outermost to the innermost, joined by `;`; of a frame without a name, the
     /// module and the offset.
     pub fn folded(&self) -> String {

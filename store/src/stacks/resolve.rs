@@ -4,14 +4,12 @@
 //! the same process tell of, the latest before it first.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hasher;
 use std::mem::offset_of;
 use std::path::Path;
 use std::sync::Arc;
 
 use schema::Tail;
 use schema::events::{self as ev, EventDef, Stream, kind_of};
-use twox_hash::XxHash64;
 
 use super::{Frame, Interner, JIT, KERNEL, Stack, VDSO};
 use crate::cache::{CACHE_BYTES, Index, IndexEntry};
@@ -167,7 +165,7 @@ fn stack(record: Record, mappings: &[Mapping], kernel: &Arc<str>) -> Stack {
         }
         out.frames.push(frame);
     }
-    out.id = id(&out);
+    out.id = out.identify();
     out
 }
 
@@ -191,21 +189,4 @@ fn place(address: u64, ts_ns: u64, mappings: &[Mapping]) -> Frame {
         offset: Some(offset),
         ..Frame::default()
     }
-}
-
-/// A number that depends on what the frames are and on nothing else: XXH64 of their parts.
-fn id(stack: &Stack) -> i64 {
-    let mut hasher = XxHash64::with_seed(0);
-    let mut text = |text: Option<&Arc<str>>| {
-        let bytes = text.map_or(&[][..], |text| text.as_bytes());
-        hasher.write(&(bytes.len() as u64).to_le_bytes());
-        hasher.write(bytes);
-    };
-    for frame in &stack.frames {
-        text(frame.module.as_ref());
-        text(frame.build_id.as_ref());
-        text(Some(&format!("{:x}", frame.offset.unwrap_or(u64::MAX)).into()));
-    }
-    text(Some(&format!("{:?} {}", stack.pid, stack.truncated).into()));
-    hasher.finish() as i64
 }

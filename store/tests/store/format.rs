@@ -58,7 +58,9 @@ fn every_declared_kind_becomes_rows() {
         assert!(!has_peer || event.fields[0].ty == FieldType::DurationNs, "{}", event.name);
     }
     let encoded = spool.encode();
-    for table in schema::tables::TABLES {
+    // Of what was recorded nobody knows the truth.
+    assert!(encoded.tables.iter().all(|size| size.table != "truth"));
+    for table in schema::tables::TABLES.iter().filter(|table| table.name != "truth") {
         let size = encoded.tables.iter().find(|size| size.table == table.name).unwrap();
         assert!(table.events().count() as u64 * 6 == size.rows || table.events().count() == 0);
     }
