@@ -55,6 +55,7 @@ pub enum Verb {
     Symbolize(cmd::symbolize::Args),
     #[cfg(feature = "analyze")]
     Export(cmd::export::Args),
+    Synth(cmd::synth::Args),
     Schema(cmd::schema::Args),
     Completions(cmd::completions::Args),
 }

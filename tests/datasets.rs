@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 7] = ["script", "server", "threads", "memory", "dns", "vitals", "network"];
+const NAMES: [&str; 11] = [
+    "script", "server", "threads", "memory", "dns", "vitals", "network", "web", "database", "compiler", "locks",
+];
 
 fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
@@ -242,6 +244,33 @@ fn connections_have_the_bytes_that_were_sent() {
             ("SELECT runtime FROM containers", &["docker"]),
         ],
     );
+}
+
+#[test]
+fn real_programs_did_what_their_scripts_say() {
+    let bytes = "SELECT role, comm, count(*), sum(sent_bytes), sum(received_bytes) FROM connections \
+                 WHERE protocol = 'tcp' AND role <> 'listener' GROUP BY role, comm ORDER BY role";
+    let missing = "SELECT count(*) FROM syscalls WHERE comm = 'nginx' AND error = 'ENOENT' AND path LIKE '%/missing'";
+    check(
+        "web",
+        &[
+            (bytes, &["client,curl,4,8946,423136", "server,nginx,4,423136,8946"]),
+            (missing, &["7"]),
+            ("SELECT exit_code FROM processes WHERE argv = '/bin/sh run.sh'", &["7"]),
+        ],
+    );
+    let forced = "SELECT count(*) >= 53 FROM syscalls WHERE comm = 'sqlite3' AND syscall = 'fdatasync'";
+    let flushed = "SELECT count(*) >= 53 FROM block_io WHERE operation = 'flush'";
+    check("database", &[(forced, &["true"]), (flushed, &["true"])]);
+    let ends = "SELECT comm, exit_code, count(*) FROM processes WHERE comm IN ('gcc', 'cc1', 'good') \
+                GROUP BY comm, exit_code ORDER BY comm, exit_code";
+    check("compiler", &[(ends, &["cc1,0,1", "cc1,1,1", "gcc,0,2", "gcc,1,1", "good,23,1"])]);
+    // What is waited for shorter is the library's own lock.
+    let waited = "SELECT count(*), sum(duration_ns) BETWEEN 900000000 AND 1100000000 FROM waits \
+                  WHERE reason = 'lock' AND duration_ns > 40000000";
+    let slept = "SELECT count(*) BETWEEN 99 AND 100, sum(duration_ns) BETWEEN 990000000 AND 1100000000 FROM waits \
+                 WHERE reason = 'sleep' AND duration_ns < 40000000";
+    check("locks", &[(waited, &["20,true"]), (slept, &["true,true"])]);
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod stacks;
 mod synthetic;
 mod tidy;
 mod trace;
+mod truth;

@@ -65,6 +65,10 @@ fn recorder_and_analyzer_name_no_event_kind() {
             if is_source && path.ends_with("recorder/src/sources.rs") {
                 continue;
             }
+            // A table that is computed names the tables that it is computed from, and what it looks for in them.
+            if path.to_string_lossy().contains("analyzer/src/derived/") {
+                continue;
+            }
             assert!(!code.contains(&name), "{} names the kind {name}", path.display());
         }
     }

@@ -252,8 +252,12 @@ pub fn limits(trace: &Trace, label: Option<&str>, tables: &[&str]) -> Vec<Limit>
         true,
     );
     let min = number("offcpu_min_ns");
+    let is_of_sched = |table: &&str| {
+        tables::by_name(table).is_some_and(|table| table.source == Source::Stream(Stream::Sched))
+    };
+    let reads_waits = tables.iter().any(is_of_sched);
     add(
-        reads("offcpu") && reads("stacks") && min > 0,
+        reads("stacks") && reads_waits && min > 0,
         format!("stacks only of intervals off the CPU of {} and more", human::duration(min)),
         false,
     );

@@ -25,6 +25,7 @@ pub mod schema;
 #[cfg(feature = "analyze")]
 mod shell;
 pub mod symbolize;
+pub mod synth;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Symbolize(args) => symbolize::run(args, &traces),
         #[cfg(feature = "analyze")]
         Verb::Export(args) => export::run(args, &traces),
+        Verb::Synth(args) => reads_none().and_then(|()| synth::run(args)),
         Verb::Schema(args) => reads_none().and_then(|()| schema::run(args)),
         Verb::Completions(args) => reads_none().and_then(|()| completions::run(args)),
     }

@@ -74,5 +74,6 @@ SELECT
         WHEN w.syscall IN ('read', 'write', 'readv', 'writev', 'splice', 'tee', 'sendfile') THEN 'pipe'
         ELSE 'unknown'
     END AS reason
-FROM waits_computed w
-LEFT JOIN kinds k ON w.host = k.host AND w.stack_id = k.stack_id
+-- The smaller side first: it is what a join keeps in memory.
+FROM kinds k
+RIGHT JOIN waits_computed w ON w.host = k.host AND w.stack_id = k.stack_id

@@ -1,7 +1,7 @@
 //! `quantile`: an aggregate that keeps a histogram instead of all values.
 //!
 //! A value counts in a bucket whose width is 1/64 of its power of two: what is returned is the middle of
-//! a bucket, less than 0.8 % from a value of that rank; numbers below 64 are exact. Memory is bound by the
+//! a bucket, less than 0.8 % from a value of that rank and never above the largest; numbers below 64 are exact. Memory is bound by the
 //! range of the values, not by how many there are, and histograms of parts add up, so that the result does not
 //! depend on how the work was split.
 
@@ -83,6 +83,7 @@ fn rank(args: &AccumulatorArgs) -> Result<f64> {
 struct Histogram {
     first: u32,
     counts: Vec<u64>,
+    max: i64,
 }
 
 /// The bucket of a value; negative ones count as 0.
@@ -107,7 +108,12 @@ fn middle(bucket: u32) -> i64 {
 }
 
 impl Histogram {
-    fn add(&mut self, bucket: u32, count: u64) {
+    fn add(&mut self, value: i64) {
+        self.max = self.max.max(value);
+        self.count(bucket(value), 1);
+    }
+
+    fn count(&mut self, bucket: u32, count: u64) {
         if self.counts.is_empty() {
             self.first = bucket;
         }
@@ -131,7 +137,7 @@ impl Histogram {
         for (bucket, count) in (self.first..).zip(&self.counts) {
             seen += count;
             if seen >= wanted {
-                return Some(middle(bucket));
+                return Some(middle(bucket).min(self.max));
             }
         }
         None
@@ -143,19 +149,21 @@ impl Histogram {
 
     fn to_state(&self) -> Vec<u8> {
         let mut state = self.first.to_le_bytes().to_vec();
+        state.extend(self.max.to_le_bytes());
         state.extend(self.counts.iter().flat_map(|count| count.to_le_bytes()));
         state
     }
 
     fn merge(&mut self, state: &[u8]) -> Result<()> {
-        let (first, counts) = state
-            .split_first_chunk::<4>()
-            .ok_or_else(|| DataFusionError::Internal("no histogram".to_string()))?;
+        let wrong = || DataFusionError::Internal("no histogram".to_string());
+        let (first, rest) = state.split_first_chunk::<4>().ok_or_else(wrong)?;
+        let (max, counts) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
+        self.max = self.max.max(i64::from_le_bytes(*max));
         let counts =
             counts.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
         for (bucket, count) in (u32::from_le_bytes(*first)..).zip(counts) {
             if count > 0 {
-                self.add(bucket, count);
+                self.count(bucket, count);
             }
         }
         Ok(())
@@ -172,7 +180,7 @@ struct One {
 impl Accumulator for One {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<Int64Type>();
-        values.iter().flatten().for_each(|value| self.histogram.add(bucket(value), 1));
+        values.iter().flatten().for_each(|value| self.histogram.add(value));
         Ok(())
     }
 
@@ -237,7 +245,7 @@ impl GroupsAccumulator for Groups {
             |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         for (row, group) in groups.iter().enumerate() {
             if values.is_valid(row) && is_wanted(row) {
-                self.change(*group, |histogram| histogram.add(bucket(values.value(row)), 1));
+                self.change(*group, |histogram| histogram.add(values.value(row)));
             }
         }
         Ok(())
@@ -275,7 +283,8 @@ impl GroupsAccumulator for Groups {
         for row in 0..values.len() {
             let is_wanted = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
             if is_wanted && values.is_valid(row) {
-                let histogram = Histogram { first: bucket(values.value(row)), counts: vec![1] };
+                let mut histogram = Histogram::default();
+                histogram.add(values.value(row));
                 states.append_value(histogram.to_state());
             } else {
                 states.append_null();
@@ -308,13 +317,14 @@ mod tests {
         let (mut all, mut one, mut two) =
             (Histogram::default(), Histogram::default(), Histogram::default());
         for value in 1..=1000i64 {
-            all.add(bucket(value * 1000), 1);
+            all.add(value * 1000);
             let part = if value % 3 == 0 { &mut one } else { &mut two };
-            part.add(bucket(value * 1000), 1);
+            part.add(value * 1000);
         }
         one.merge(&two.to_state()).unwrap();
         assert_eq!(one.quantile(0.5), all.quantile(0.5));
         assert_eq!(one.quantile(1.0), all.quantile(1.0));
+        assert_eq!(all.quantile(1.0), Some(1_000_000));
         let median = all.quantile(0.5).unwrap();
         assert!((median - 500_000).abs() < 4_000, "{median}");
         assert_eq!(Histogram::default().quantile(0.5), None);

@@ -1,0 +1,101 @@
+-- # Opened files
+-- Which files are opened, by whom, how often, and which cannot be? One row per path and name of a thread, the most
+-- often opened first. Opens of the same file over and over are work that a program could save; failures are searches
+-- (`ENOENT`) or missing rights (`EACCES`).
+-- @needs syscalls
+-- @param path text %  Only paths that are LIKE this, such as `/etc/%`.
+-- @param failed bool false  Only files of which an open failed.
+-- @param written bool false  Only files that were opened to be written.
+-- @column comm [key]        Name of the thread.
+-- @column opens [total]     Calls that were to open it, failed ones included.
+-- @column failed [total]    How many of them failed.
+-- @column error             Of the failed ones, the error; of several, the last in the order of letters.
+-- @column access            How it was to be used: `r` read, `w` write, `c` create, `t` truncate, `a` append; NULL
+--     where only `openat2` was called, which has that in memory.
+-- @column total_ns [total]  Time in the calls.
+-- @column path [key]        The file: absolute where the working directory is known, else as the program wrote it.
+-- @caveat Paths are as they were asked for: what they are below a symbolic link, in a container or after `chroot` is
+--     not told, and two programs may give a file two names.
+-- @caveat A path that is relative to a directory other than the working directory, or to one that a program changed,
+--     stays relative: two files may be one row.
+-- @caveat What io_uring opened has no path and is not here.
+-- @plot bar path opens
+-- @dataset script, compiler, database, web
+WITH
+-- After a change of directory the directory in `processes` does not tell where a path begins.
+moved AS (
+    SELECT DISTINCT host, upid FROM syscalls WHERE syscall IN ('chdir', 'fchdir', 'chroot', 'pivot_root')
+),
+homes AS (
+    SELECT p.host, p.upid, CASE WHEN p.cwd = '/' THEN '/' ELSE concat(p.cwd, '/') END AS home
+    FROM processes p
+    LEFT ANTI JOIN moved m ON p.host = m.host AND p.upid = m.upid
+    WHERE p.cwd LIKE '/%'
+),
+opens AS (
+    SELECT
+        host,
+        upid,
+        comm,
+        path,
+        duration_ns,
+        error,
+        -- The lower half of the register is -100, AT_FDCWD: relative to the working directory.
+        path NOT LIKE '/%' AND path <> ''
+            AND (syscall IN ('open', 'creat') OR arg0 & 4294967295 = 4294967196) AS is_relative,
+        CASE syscall
+            WHEN 'open' THEN arg1
+            WHEN 'openat' THEN arg2
+            -- O_CREAT|O_WRONLY|O_TRUNC
+            WHEN 'creat' THEN 577
+        END AS flags
+    FROM syscalls
+    WHERE syscall IN ('open', 'openat', 'openat2', 'creat') AND path IS NOT NULL
+),
+placed AS (
+    SELECT
+        o.comm,
+        CASE
+            WHEN is_relative AND home IS NOT NULL THEN concat(home, regexp_replace(path, '^(\./+)+', ''))
+            ELSE path
+        END AS path,
+        duration_ns,
+        error,
+        flags
+    FROM opens o
+    LEFT JOIN homes h ON o.host = h.host AND o.upid = h.upid
+),
+sums AS (
+    SELECT
+        comm,
+        path,
+        count(*) AS opens,
+        count(error) AS failed,
+        max(error) AS error,
+        CAST(sum(duration_ns) AS BIGINT) AS total_ns,
+        bool_or(flags & 3 IN (0, 2)) AS reads,
+        bool_or(flags & 3 IN (1, 2)) AS writes,
+        bool_or(flags & 64 <> 0) AS creates,
+        bool_or(flags & 512 <> 0) AS truncates,
+        bool_or(flags & 1024 <> 0) AS appends
+    FROM placed
+    WHERE path LIKE $path
+    GROUP BY comm, path
+)
+SELECT
+    comm,
+    opens,
+    failed,
+    error,
+    nullif(concat(
+        CASE WHEN reads THEN 'r' END,
+        CASE WHEN writes THEN 'w' END,
+        CASE WHEN creates THEN 'c' END,
+        CASE WHEN truncates THEN 't' END,
+        CASE WHEN appends THEN 'a' END
+    ), '') AS access,
+    total_ns,
+    path
+FROM sums
+WHERE (NOT $failed OR failed > 0) AND (NOT $written OR writes)
+ORDER BY opens DESC, path, comm
