@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::command::ebrec;
 
 const NAMES: [&str; 11] = [
-    "script", "server", "threads", "memory", "dns", "vitals", "network", "web", "database", "compiler", "locks",
+    "script", "server", "threads", "memory", "dns", "vitals", "network", "web", "database",
+    "compiler", "locks",
 ];
 
 fn dataset(name: &str) -> PathBuf {
@@ -259,7 +260,8 @@ fn real_programs_did_what_their_scripts_say() {
             ("SELECT exit_code FROM processes WHERE argv = '/bin/sh run.sh'", &["7"]),
         ],
     );
-    let forced = "SELECT count(*) >= 53 FROM syscalls WHERE comm = 'sqlite3' AND syscall = 'fdatasync'";
+    let forced =
+        "SELECT count(*) >= 53 FROM syscalls WHERE comm = 'sqlite3' AND syscall = 'fdatasync'";
     let flushed = "SELECT count(*) >= 53 FROM block_io WHERE operation = 'flush'";
     check("database", &[(forced, &["true"]), (flushed, &["true"])]);
     let ends = "SELECT comm, exit_code, count(*) FROM processes WHERE comm IN ('gcc', 'cc1', 'good') \

@@ -176,7 +176,16 @@ fn a_report_of_your_own_needs_only_its_file() {
     // In the second half of the recording nothing was lost.
     let part = report(
         folder.path(),
-        &["calls", "--queries", "mine", "--strict", "--from", "2026-11-22 17:44:20", "--format", "csv"],
+        &[
+            "calls",
+            "--queries",
+            "mine",
+            "--strict",
+            "--from",
+            "2026-11-22 17:44:20",
+            "--format",
+            "csv",
+        ],
     );
     assert_eq!(part.ok(), "syscall,calls\nread,1\nunlink,1\n");
     let of_one = ["calls", "--queries", "mine", "--comm", "sh", "--format", "csv"];
@@ -198,6 +207,10 @@ fn what_is_wrong_is_one_sentence() {
     };
     check(&["syscall"], "there is no report `syscall`; did you mean `syscalls`?");
     check(&["syscalls", "--no-such", "1"], "unexpected argument '--no-such' found");
+    check(
+        &["syscalls", "--by", "fish"],
+        "--by: expected syscall, process, process_syscall, not \"fish\"",
+    );
     check(&["syscalls", "--from", "yesterday"], "expected a time in UTC");
     check(&["syscalls", "--from", "+2s", "--to", "+1s"], "ends before it begins");
     check(&["syscalls", "--pid", "4711"], "no recorded process is one of those asked for");
@@ -252,7 +265,10 @@ fn what_a_hostile_machine_calls_things_is_only_shown() {
             let is_csv = format == "csv";
             assert!(is_csv || !run.out.contains('\u{1b}'), "{name} {format}");
             assert!(!run.err.contains('\u{1b}'), "{name} {format}");
-            assert!(!run.out.contains("\n=HYPERLINK") && !run.out.contains("\n\"=HYPERLINK"), "{name} {format}");
+            assert!(
+                !run.out.contains("\n=HYPERLINK") && !run.out.contains("\n\"=HYPERLINK"),
+                "{name} {format}"
+            );
         }
     }
     let overview = report_text(&folder);

@@ -181,9 +181,18 @@ fn param(words: &str) -> Result<Param, String> {
     let (name, rest) = word(words);
     let (kind, rest) = word(rest);
     let (default, doc) = word(rest);
-    let known = ParamKind::by_name(kind)
-        .ok_or_else(|| format!("no type `{kind}`; there are {}", ParamKind::names()))?;
+    let choices: Vec<String> = match kind.contains('|') {
+        true => kind.split('|').map(str::to_string).collect(),
+        false => Vec::new(),
+    };
+    let known = match choices.is_empty() {
+        true => ParamKind::by_name(kind),
+        false => Some(ParamKind::Text),
+    };
+    let known =
+        known.ok_or_else(|| format!("no type `{kind}`; there are {}", ParamKind::names()))?;
     let param = Param {
+        choices,
         name: name.to_string(),
         kind: known,
         default: Some(default.to_string()).filter(|text| text != "-"),
@@ -232,5 +241,6 @@ mod tests {
             "`@plot`: no picture `pie`; there are bar, line, heatmap, flame, tree, timeline",
         );
         check("-- @needs", "`@needs`: nothing follows");
+        check("-- @param by a|b c  Text", "`@param`: expected a, b, not \"c\"");
     }
 }

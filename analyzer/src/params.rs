@@ -22,6 +22,8 @@ pub struct Param {
     pub kind: ParamKind,
     /// Its value when none is given; none is NULL.
     pub default: Option<String>,
+    /// The only values there are; none when all of the kind are.
+    pub choices: Vec<String>,
     /// What it means.
     pub doc: String,
 }
@@ -98,6 +100,9 @@ impl Param {
     /// Reads a value. An error says what was expected.
     pub fn value(&self, text: &str) -> Result<Value, String> {
         let expected = |what: &str| format!("expected {what}, not \"{text}\"");
+        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == text) {
+            return Err(expected(&self.choices.join(", ")));
+        }
         match self.kind {
             ParamKind::Text => Ok(Value::Text(text.to_string())),
             ParamKind::Integer => {
@@ -119,6 +124,14 @@ impl Param {
                 .and_then(|size| i64::try_from(size.as_u64()).ok())
                 .map(Value::Integer)
                 .ok_or_else(|| expected("a size such as 64KiB")),
+        }
+    }
+
+    /// What its values are, for people: its type, or the values there are.
+    pub fn type_name(&self) -> String {
+        match self.choices.is_empty() {
+            true => self.kind.name().to_string(),
+            false => self.choices.join("|"),
         }
     }
 
@@ -222,7 +235,13 @@ mod tests {
     #[test]
     fn values_are_read_by_their_kind() {
         let check = |kind, text: &str, expected| {
-            let param = Param { name: "x".into(), kind, default: None, doc: String::new() };
+            let param = Param {
+                name: "x".into(),
+                kind,
+                default: None,
+                choices: Vec::new(),
+                doc: String::new(),
+            };
             assert_eq!(param.value(text).ok(), expected, "{text}");
         };
         check(ParamKind::Duration, "1500us", Some(Value::Integer(1_500_000)));

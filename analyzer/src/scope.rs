@@ -177,10 +177,7 @@ fn processes(session: &Session, schema: &str, filter: &Filter) -> Result<Vec<i64
     let numbers = |pids: &[i32]| pids.iter().map(i32::to_string).collect();
     each(numbers(&filter.pids), "p.pid = CAST($v AS INT)");
     each(numbers(&filter.trees), "p.pid = CAST($v AS INT)");
-    each(
-        filter.comms.clone(),
-        "(p.comm = $v OR coalesce(array_has(t.comms, $v), false))",
-    );
+    each(filter.comms.clone(), "(p.comm = $v OR coalesce(array_has(t.comms, $v), false))");
     each(filter.cgroups.clone(), "strpos(p.cgroup, $v) > 0");
     each(filter.containers.clone(), "(starts_with(p.container_id, $v) OR p.container_name = $v)");
     let is_tree = match filter.trees.is_empty() {

@@ -65,9 +65,7 @@ fn lives(path: &Path) {
     ];
     synthetic::segment(path, "allocations", 1, &first);
     synthetic::segment(path, "allocations", 2, &second);
-    let end = |ms: i64, upid: i64, event: &str| {
-        json!({"ts": ts(ms), "upid": upid, "pid": upid, "tid": upid, "comm": "x", "event": event})
-    };
+    let end = |ms: i64, upid: i64, event: &str| json!({"ts": ts(ms), "upid": upid, "pid": upid, "tid": upid, "comm": "x", "event": event});
     synthetic::segment(path, "process_events", 1, &[end(15, 9, "exec")]);
     synthetic::segment(path, "process_events", 2, &[end(30, 7, "exit"), end(30, 9, "exit")]);
 }
@@ -104,7 +102,10 @@ fn what_is_leaked_in_a_range_of_time_is_decided_by_what_came_after() {
     // The table itself ends with the range.
     assert_eq!(rows(&session, "SELECT count(*) FROM allocations"), ["5"]);
     let sql = "SELECT address, size_bytes, verdict FROM allocation_lives ORDER BY ts";
-    assert_eq!(rows(&session, sql), ["100|10|freed", "200|20|freed", "200|25|leaked", "100|30|freed"]);
+    assert_eq!(
+        rows(&session, sql),
+        ["100|10|freed", "200|20|freed", "200|25|leaked", "100|30|freed"]
+    );
 }
 
 #[test]
@@ -127,13 +128,21 @@ fn a_wait_knows_the_system_call_it_is_in() {
         json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "syscall": name, "via": "syscall",
                "arg0": ms, "duration_ns": length_ms.map(|ms| ms * 1_000_000)})
     };
-    let wait = |ms: i64, tid: i64, state: &str| {
-        json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "state": state, "duration_ns": 1_000_000})
-    };
+    let wait = |ms: i64, tid: i64, state: &str| json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "state": state, "duration_ns": 1_000_000});
     // A call that lasts is stored with a later segment than the wait in it.
-    synthetic::segment(folder.path(), "syscalls", 1, &[call(1, 1, "read", Some(1)), call(4, 2, "futex", None)]);
+    synthetic::segment(
+        folder.path(),
+        "syscalls",
+        1,
+        &[call(1, 1, "read", Some(1)), call(4, 2, "futex", None)],
+    );
     synthetic::segment(folder.path(), "syscalls", 2, &[call(3, 1, "nanosleep", Some(10))]);
-    let waits = [wait(2, 1, "sleeping"), wait(5, 1, "sleeping"), wait(6, 2, "sleeping"), wait(14, 1, "preempted")];
+    let waits = [
+        wait(2, 1, "sleeping"),
+        wait(5, 1, "sleeping"),
+        wait(6, 2, "sleeping"),
+        wait(14, 1, "preempted"),
+    ];
     synthetic::segment(folder.path(), "offcpu", 1, &waits);
     let session = open(folder.path(), Filter::default());
     let sql = "SELECT tid, syscall, syscall_arg0, reason FROM waits ORDER BY ts";

@@ -177,6 +177,14 @@ fn own_options(
     Ok(Some(given.collect()))
 }
 
+/// What stands for a value in the help.
+fn value_name(param: &analyzer::Param) -> String {
+    match param.choices.is_empty() {
+        true => param.kind.name().to_uppercase(),
+        false => param.choices.join("|"),
+    }
+}
+
 /// The command line of one report: its header is its help.
 fn command(report: &Report) -> Command {
     let header = &report.header;
@@ -194,7 +202,7 @@ fn command(report: &Report) -> Command {
         command = command.arg(
             clap::Arg::new(format!("own-{}", param.name))
                 .long(param.name.replace('_', "-"))
-                .value_name(param.kind.name().to_uppercase())
+                .value_name(value_name(param))
                 .allow_hyphen_values(true)
                 .help_heading("Of this report")
                 .help(format!("{}{default}", param.doc.trim_end_matches('.')))

@@ -4,9 +4,9 @@
 -- `calls_percent`, and in the report `temporary_allocations` at how many of them were for a moment. Many bytes are
 -- not memory in use, which the report `heap_peak` tells, since what was given back counts as well.
 -- @needs allocations
--- @param by text stack  What to put together: `stack`, `function` (that called the allocator), `operation` (`malloc`,
+-- @param by stack|function|operation|process stack  What to put together: `stack`, `function` (that called the allocator), `operation` (`malloc`,
 --     `new`, ...) or `process`.
--- @param order text bytes  What comes first: most `bytes` or most `calls`.
+-- @param order bytes|calls bytes  What comes first: most `bytes` or most `calls`.
 -- @param min_size bytes 0  Only calls for so much or more.
 -- @column comm [key]       Name of the process.
 -- @column calls [total]    Calls that gave memory.

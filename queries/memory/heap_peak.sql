@@ -8,7 +8,7 @@
 -- `peak_bytes` with `rss_peak_bytes` of the report `memory_usage`: what the latter is more is overhead of the
 -- allocator, files, stacks and mappings; what it is less was never touched.
 -- @needs allocations
--- @param by text stack  What to put together: `stack` or `function` (that called the allocator).
+-- @param by stack|function stack  What to put together: `stack` or `function` (that called the allocator).
 -- @param top integer 10  Most stacks or functions that are listed of a process; the rest is `[others]`.
 -- @param min_bytes bytes 0  Leaves out processes whose peak was lower.
 -- @column comm [key]         Name of the process.

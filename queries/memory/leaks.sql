@@ -10,7 +10,7 @@
 -- program runs. A stack whose other allocations live far shorter (`life_mean_ns`) than these have been held
 -- (`age_mean_ns`) forgets some of them.
 -- @needs allocations
--- @param by text stack  What to put together: `stack`, `function` (that called the allocator) or `process`.
+-- @param by stack|function|process stack  What to put together: `stack`, `function` (that called the allocator) or `process`.
 -- @param min_bytes bytes 0  Leaves out rows that kept less.
 -- @column comm [key]        Name of the process.
 -- @column kept_bytes [mean] Bytes that were not given back: leaked, alive and unknown.

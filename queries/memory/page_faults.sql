@@ -8,7 +8,7 @@
 -- fresh memory again and again, which keeping buffers or larger pages make less. Faults in `kernel` mode are of
 -- system calls that touch memory of the program.
 -- @needs page_faults
--- @param by text function  What to put together: `stack`, `function`, `module` (program or library) or `process`.
+-- @param by stack|function|module|process function  What to put together: `stack`, `function`, `module` (program or library) or `process`.
 -- @param fault text %  Only faults of a kind LIKE this: `major` or `minor`.
 -- @column comm [key]       Name of the process.
 -- @column fault [key]      `major` when the page had to be read in, else `minor`.

@@ -6,7 +6,7 @@
 -- of `temporary` is `resized`, a buffer grows step by step: ask for its final size at once. A stack with many
 -- calls and a `percent` near 100 is worth a change, one with few calls is not.
 -- @needs allocations
--- @param by text stack  What to put together: `stack`, `function` (that called the allocator) or `process`.
+-- @param by stack|function|process stack  What to put together: `stack`, `function` (that called the allocator) or `process`.
 -- @param max_life duration 1ms  How long a temporary allocation lives at most.
 -- @column comm [key]        Name of the process.
 -- @column temporary [total] Temporary allocations.

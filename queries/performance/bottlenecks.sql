@@ -8,7 +8,7 @@
 -- neither does `unknown`, time that no event covers or whose reason is not known. `look_at` is the largest part of the
 -- row: the call and its file descriptor or futex, the function of the program, who ended the wait.
 -- @needs sched_slices, offcpu
--- @param by text process  What is told apart: `process` (all of a name), `pid` (each process) or `thread`.
+-- @param by process|pid|thread process  What is told apart: `process` (all of a name), `pid` (each process) or `thread`.
 -- @param min_percent number 0  Leaves out kinds with a smaller share.
 -- @column who [key]              Name of the process, by pid with its number; by thread the thread's, with its number.
 -- @column kind [key]             What it did or waited for.

@@ -4,9 +4,9 @@
 -- once per stack, so that no total is above 100 %. Look from the top of `self` for code to speed up, and with
 -- `--sort total` for the part of the program that causes it. Kernel functions are those of the module `[kernel]`.
 -- @needs cpu_samples, stacks
--- @param by text function  What a row is: `function`, `line` (of the source), `module` (program or library) or `mode`
+-- @param by function|line|module|mode function  What a row is: `function`, `line` (of the source), `module` (program or library) or `mode`
 --     (`user` or `kernel`).
--- @param sort text self    What comes first: most `self` or most `total`.
+-- @param sort self|total self    What comes first: most `self` or most `total`.
 -- @param mode text %       Only samples taken in `user` or in `kernel` mode.
 -- @column self_percent [mean]   Share of the sampled CPU time in it.
 -- @column total_percent [mean]  The same with what it called.

@@ -6,7 +6,7 @@
 -- process was often `preempted` and `wait_ns` is large, the CPUs are crowded; many `waits` beside little CPU time are a
 -- process that keeps waiting for something.
 -- @needs task_usage
--- @param by text process  What a row is: `process` (all of a name), `pid` (each process) or `thread`.
+-- @param by process|pid|thread process  What a row is: `process` (all of a name), `pid` (each process) or `thread`.
 -- @column who [key]                 Name, by pid and thread with its number.
 -- @column cpu_ns [total]            Time on CPUs.
 -- @column machine_percent [mean]    Share of the time of all CPUs, from the first reading to the last; NULL when there was one.

@@ -5,7 +5,7 @@
 -- that holds them back; a long service is the disk. A p99 far above the p50 is a disk that stalls; `disk_requests` shows
 -- which requests. With `--by latency` the rows are a histogram.
 -- @needs block_io
--- @param by text disk  What a row is: `disk`, `process` (name of the thread that made it) or `latency` (powers of two).
+-- @param by disk|process|latency disk  What a row is: `disk`, `process` (name of the thread that made it) or `latency` (powers of two).
 -- @column name [key]          Disk, or name of the thread; of a histogram, from which time on `both` was.
 -- @column operation [key]     `read`, `write`, `flush`, `discard`, ...
 -- @column part [key]          `queue`, `service` or `both`.

@@ -5,7 +5,7 @@
 -- `--by cpu` whether one CPU is crowded while others are not (affinity), and at `throttled_ns` in `system` for a
 -- quota. A high p99 beside a low p50 comes from bursts.
 -- @needs sched_slices
--- @param by text name  What a row is: `name` of a thread, `pid` (each process), `thread` (each thread) or `cpu`.
+-- @param by name|pid|thread|cpu name  What a row is: `name` of a thread, `pid` (each process), `thread` (each thread) or `cpu`.
 -- @param min_wait duration 0s  Leaves out shorter waits.
 -- @column who [key]             Name, with the number of the process or thread where rows are by that; of a CPU, its number.
 -- @column waits [total]         Times that it waited for a CPU.

@@ -5,7 +5,7 @@
 -- they are long, the woken
 -- thread found no CPU (see `runqueue_latency`).
 -- @needs offcpu
--- @param by text name  What is told apart: `name` of threads, or `thread` (with their numbers).
+-- @param by name|thread name  What is told apart: `name` of threads, or `thread` (with their numbers).
 -- @column waker [key]              Thread that woke; `(interrupt)` when none did: timers, disks.
 -- @column wakee [key]              Thread that was woken.
 -- @column wakeups [total]          Times.

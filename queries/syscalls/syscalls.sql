@@ -4,7 +4,7 @@
 -- that waits on purpose (`poll`, `futex`, `nanosleep`) leads the list of an idle program: look at mean and p99 of
 -- the others, and at errors beside calls.
 -- @needs syscalls
--- @param by text syscall  What rows are told apart by: `syscall`, `process` or `process_syscall`.
+-- @param by syscall|process|process_syscall syscall  What rows are told apart by: `syscall`, `process` or `process_syscall`.
 -- @param syscall text %  Only calls whose name is LIKE this, such as `fsync` or `open%`.
 -- @column syscall [key]    Name of the call; of io_uring, that of the operation. NULL when rows are by process.
 -- @column comm [key]       Name of the thread. NULL when rows are by system call.

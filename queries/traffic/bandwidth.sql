@@ -4,7 +4,7 @@
 -- default `--bucket 1s` the bytes are bytes per second.
 -- @needs flows
 -- @param bucket duration 1s  Length of the stretches of time; less than a second is taken for one.
--- @param by text process  What they are told for: `process` (a name), `interface`, `protocol`, or `all` together.
+-- @param by process|interface|protocol|all process  What they are told for: `process` (a name), `interface`, `protocol`, or `all` together.
 -- @param interface text -  Only packets at this interface.
 -- @column ts [key]                Beginning of the stretch.
 -- @column name [key]              Process, interface, protocol, or `all`; NULL where none is known.

@@ -4,13 +4,13 @@
 -- order in which they began. A `reset_sent` or `reset_received` is an end without a goodbye, which some programs mean.
 -- @needs connections
 -- @param protocol text ip  `ip` for all but unix sockets, `all`, or how the protocol begins: `tcp`, `udp`, `unix`.
--- @param role text -  Only `client`, `server`, or `peer`, where there is no telling.
+-- @param role client|server|peer -  Only `client`, `server`, or `peer`, where there is no telling.
 -- @param port integer -  Only those with this port at one of the ends.
 -- @param peer text -  Only those whose other end has this address.
 -- @param min_bytes bytes 0B  Leaves out those over which less went both ways.
 -- @param min_duration duration 0s  Leaves out those that lasted less; one that is open has lasted long enough.
 -- @param failed bool false  Only those that never came about or were cut off.
--- @param sort text bytes  What comes first: most `bytes`, longest `duration`, or earliest `time`.
+-- @param sort bytes|duration|time bytes  What comes first: most `bytes`, longest `duration`, or earliest `time`.
 -- @column process [key]           Name of the process that used it last.
 -- @column remote [key]            Address and port of the other end, of unix sockets the path: `to` it from a client,
 --     `from` it at a server, `with` it where there is no telling.

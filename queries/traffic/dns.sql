@@ -3,7 +3,7 @@
 -- per what `--by` says, the most failures first. Many names that do not exist (`NXDOMAIN`) can be a wrong search path,
 -- or malware that guesses names. `no answer` at one server is that server's trouble, at all of them the network's.
 -- @needs dns
--- @param by text name  What a row is: `name` (and type), `process` (a name of processes that ask), `server` (an
+-- @param by name|process|server name  What a row is: `name` (and type), `process` (a name of processes that ask), `server` (an
 --     address).
 -- @param failed bool false  Only rows with failures.
 -- @column what [key]       Name, process or server.

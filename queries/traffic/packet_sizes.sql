@@ -4,7 +4,7 @@
 -- acknowledgements. Sizes above that of the interface (MTU) are packets that the hardware cuts, or that were joined.
 -- @needs packets
 -- @param protocol text -  Only packets of this protocol, such as `udp`.
--- @param direction text -  Only those that were `sent`, or `received`.
+-- @param direction sent|received -  Only those that were `sent`, or `received`.
 -- @param interface text -  Only packets at this interface.
 -- @param payload bool false  Sizes of what is behind the headers, instead of whole packets.
 -- @column from_bytes [key]      Least size in the range, with the Ethernet header; 0 is no payload.

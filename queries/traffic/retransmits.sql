@@ -4,7 +4,7 @@
 -- requests to connect, or answers to one, that nothing came back to; drops at a listener are a full queue: it accepts
 -- too slowly.
 -- @needs connections, connection_events
--- @param by text peer  What a row is: `peer` (a name of processes, an address and a port) or `connection`.
+-- @param by peer|connection peer  What a row is: `peer` (a name of processes, an address and a port) or `connection`.
 -- @column process [key]        Name of the process.
 -- @column peer [key]           Address of the other end, with the port of the service: the one that was connected to,
 --     or the lower of both where there is no telling; by connection both ends. `*` is nobody in particular, as of a

@@ -3,7 +3,7 @@
 -- are those that programs gave to and took from their sockets: no headers, nothing that was sent again. Begin with
 -- `--by process`, then look at one of them with `--by pair --comm NAME`; `connections` shows single ones.
 -- @needs connections
--- @param by text process  What a row is: `process` (all of a name), `pid` (each by itself), `peer` (an address at the
+-- @param by process|pid|peer|pair process  What a row is: `process` (all of a name), `pid` (each by itself), `peer` (an address at the
 --     other end), `pair` (a name, an address and a port).
 -- @param protocol text ip  `ip` for all but unix sockets, `all`, or how the protocol begins: `tcp`, `udp`, `unix`.
 -- @param min_bytes bytes 0B  Leaves out who sent and received less than this together.

@@ -108,7 +108,7 @@ fn to_json(report: &Report) -> serde_json::Value {
     let params: Vec<_> = header
         .params
         .iter()
-        .map(|param| json!({"name": param.name, "type": param.kind.name(), "default": param.default, "doc": param.doc}))
+        .map(|param| json!({"name": param.name, "type": param.kind.name(), "choices": param.choices, "default": param.default, "doc": param.doc}))
         .collect();
     let columns: Vec<_> = header
         .columns
