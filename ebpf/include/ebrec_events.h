@@ -292,7 +292,7 @@ _Static_assert(sizeof(struct ebrec_sched_slice) == 48, "sched_slice");
 /* A thread was off the CPU. */
 struct ebrec_offcpu {
 	struct ebrec_header header;
-	__u64 duration_ns; /* Time until it ran again; NULL when it has not. */
+	__u64 duration_ns; /* Time until it ran again; NULL when it has not, or when the kernel did not tell of it. */
 	__u64 wait_ns; /* Part of it in which it was ready and waited for a CPU. */
 	__u32 state; /* State it left the CPU in: `preempted`, or the words of `/proc/PID/status`. */
 	__u32 waker; /* Thread that woke it; NULL when none did or an interrupt came with no thread running. */

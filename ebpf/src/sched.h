@@ -67,6 +67,10 @@ static __always_inline void leaves_cpu(void *ctx, struct task_struct *task, stru
 		announce(task, thread, LANE_EVENT);
 	if (thread->on_ns)
 		slice_emit(task, thread, now_ns - thread->on_ns, state, LANE_EVENT);
+	else if (thread->off_ns)
+		/* Now and then no tracepoint tells that a thread got the CPU, perf's neither (seen on 6.18, with
+		 * the CPU taken from an idle thread): the interval is there, and when it ended is not known. */
+		offcpu_emit(task, thread, EBREC_UNKNOWN, EBREC_UNKNOWN, LANE_EVENT);
 	thread->on_ns = 0;
 	thread->off_ns = now_ns;
 	thread->off_state = state;

@@ -98,7 +98,8 @@ sources AS (
     SELECT host, upid FROM copied
 ),
 step0 AS (
-    SELECT n.*, false AS is_copy FROM named n LEFT SEMI JOIN sources s ON n.host = s.host AND n.upid = s.upid
+    -- The smaller side first: it is what a join keeps in memory.
+    SELECT n.*, false AS is_copy FROM sources s JOIN named n ON n.host = s.host AND n.upid = s.upid
     UNION ALL
     SELECT *, false AS is_copy FROM copied
     UNION ALL
@@ -274,41 +275,26 @@ openings AS (
 ),
 files AS (
     SELECT
-        d.host,
-        d.upid,
+        p.comm,
         CASE WHEN d.what = 1 THEN '(socket)' ELSE nullif(o.path, '') END AS path,
-        operation,
-        calls,
-        io_bytes,
-        io_ns,
-        max_ns
-    FROM descriptors d
+        d.operation,
+        d.calls,
+        d.io_bytes,
+        d.io_ns,
+        d.max_ns
+    FROM processes p
+    RIGHT JOIN descriptors d ON p.host = d.host AND p.upid = d.upid
     LEFT JOIN openings o ON d.host = o.host AND d.what = o.what
-),
--- Names of processes are put to what they did in a file.
-sums AS (
-    SELECT
-        host,
-        upid,
-        path,
-        operation,
-        sum(calls) AS calls,
-        sum(io_bytes) AS io_bytes,
-        sum(io_ns) AS io_ns,
-        max(max_ns) AS max_ns
-    FROM files
-    WHERE $path = '%' OR path LIKE $path
-    GROUP BY host, upid, path, operation
 )
 SELECT
-    p.comm,
-    s.operation,
-    CAST(sum(s.calls) AS BIGINT) AS calls,
-    CAST(sum(s.io_bytes) AS BIGINT) AS io_bytes,
-    CAST(sum(s.io_ns) AS BIGINT) AS io_ns,
-    max(s.max_ns) AS max_ns,
-    s.path
-FROM sums s
-LEFT JOIN processes p ON s.host = p.host AND s.upid = p.upid
-GROUP BY p.comm, s.operation, s.path
+    comm,
+    operation,
+    CAST(sum(calls) AS BIGINT) AS calls,
+    CAST(sum(io_bytes) AS BIGINT) AS io_bytes,
+    CAST(sum(io_ns) AS BIGINT) AS io_ns,
+    max(max_ns) AS max_ns,
+    path
+FROM files
+WHERE $path = '%' OR path LIKE $path
+GROUP BY comm, operation, path
 ORDER BY io_ns DESC NULLS LAST, comm, path, operation

@@ -10,7 +10,7 @@
 -- @column upid            Process for good.
 -- @column comm            Name of the thread at that moment.
 -- @column cgroup_id       Control group of the thread at that moment.
--- @column duration_ns     Time until it ran again; NULL when it has not.
+-- @column duration_ns     Time until it ran again; NULL when it has not, or when the kernel did not tell of it.
 -- @column wait_ns         Part of it in which it was ready and waited for a CPU.
 -- @column state           State it left the CPU in: `preempted`, or the words of `/proc/PID/status`.
 -- @column waker_tid       Thread that woke it.

@@ -531,7 +531,7 @@ events! {
 
     /// A thread was off the CPU.
     offcpu / Offcpu = 33 in Sched => "offcpu" {
-        /// Time until it ran again; NULL when it has not.
+        /// Time until it ran again; NULL when it has not, or when the kernel did not tell of it.
         duration_ns: DurationNs,
         /// Part of it in which it was ready and waited for a CPU.
         wait_ns: DurationNs,
