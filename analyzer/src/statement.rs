@@ -52,10 +52,11 @@ pub fn parse(sql: &str) -> Result<Vec<Query>, DataFusionError> {
     statements.map(|statement| Ok(Query { statement: statement?, sql: sql.clone() })).collect()
 }
 
-/// `SHOW TABLES`: the engine's own has its internal tables too, in no order.
+/// `SHOW TABLES`: the engine's own has its internal tables and the inputs of views too, in no order.
 fn show_tables() -> Result<Statement, DataFusionError> {
     let sql = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
-               WHERE table_schema <> 'information_schema' ORDER BY table_schema, table_name";
+               WHERE table_schema <> 'information_schema' AND NOT ends_with(table_name, '_computed') \
+               ORDER BY table_schema, table_name";
     DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?.parse_statement()
 }
 

@@ -91,19 +91,12 @@ inherited AS (
     CROSS JOIN (VALUES (1), (2)) AS steps (step)
     WHERE step = 1 OR g.upid IS NOT NULL
 ),
--- Few processes copy descriptors: what others open is left out of the next steps.
-sources AS (
-    SELECT host, upid FROM forks
-    UNION
-    SELECT host, upid FROM copied
-),
 step0 AS (
-    -- The smaller side first: it is what a join keeps in memory.
-    SELECT n.*, false AS is_copy FROM sources s JOIN named n ON n.host = s.host AND n.upid = s.upid
+    SELECT * FROM named
     UNION ALL
-    SELECT *, false AS is_copy FROM copied
+    SELECT * FROM copied
     UNION ALL
-    SELECT *, false AS is_copy FROM inherited
+    SELECT * FROM inherited
 ),
 -- Three times: a copy is what was last before it. `t` and `what` make one number, the greatest of which so far is the
 -- last: a running maximum needs no memory, and numbers sort better than texts. Of 0 and an opening at the same time it
@@ -123,8 +116,7 @@ step1 AS (
         t,
         CASE WHEN copy THEN coalesce(CAST(last % 10000000000000000000 AS BIGINT), 0) ELSE what END AS what,
         CASE WHEN NOT copy THEN to_upid END AS to_upid,
-        CASE WHEN NOT copy THEN to_fd END AS to_fd,
-        copy OR is_copy AS is_copy
+        CASE WHEN NOT copy THEN to_fd END AS to_fd
     FROM (
         SELECT *, unnest(CASE WHEN to_fd IS NULL THEN make_array(false) ELSE make_array(false, true) END) AS copy
         FROM last0
@@ -145,8 +137,7 @@ step2 AS (
         t,
         CASE WHEN copy THEN coalesce(CAST(last % 10000000000000000000 AS BIGINT), 0) ELSE what END AS what,
         CASE WHEN NOT copy THEN to_upid END AS to_upid,
-        CASE WHEN NOT copy THEN to_fd END AS to_fd,
-        copy OR is_copy AS is_copy
+        CASE WHEN NOT copy THEN to_fd END AS to_fd
     FROM (
         SELECT *, unnest(CASE WHEN to_fd IS NULL THEN make_array(false) ELSE make_array(false, true) END) AS copy
         FROM last1
@@ -167,8 +158,7 @@ step3 AS (
         t,
         CASE WHEN copy THEN coalesce(CAST(last % 10000000000000000000 AS BIGINT), 0) ELSE what END AS what,
         CASE WHEN NOT copy THEN to_upid END AS to_upid,
-        CASE WHEN NOT copy THEN to_fd END AS to_fd,
-        copy OR is_copy AS is_copy
+        CASE WHEN NOT copy THEN to_fd END AS to_fd
     FROM (
         SELECT *, unnest(CASE WHEN to_fd IS NULL THEN make_array(false) ELSE make_array(false, true) END) AS copy
         FROM last2
@@ -215,11 +205,8 @@ ordered AS (
         CAST(NULL AS VARCHAR) AS kind,
         CAST(NULL AS BIGINT) AS bytes,
         CAST(NULL AS BIGINT) AS duration_ns
-    FROM (
-        SELECT host, upid, fd, t, what FROM named
-        UNION ALL
-        SELECT host, upid, fd, t, what FROM step3 WHERE is_copy
-    )
+    FROM step3
+    WHERE what IS NOT NULL
     UNION ALL
     SELECT host, upid, fd, t, CAST(NULL AS BIGINT) AS what, kind, bytes, duration_ns FROM transfers
 ),
