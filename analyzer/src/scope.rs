@@ -47,6 +47,17 @@ pub enum Moment {
     BeforeEnd(i64),
 }
 
+impl Moment {
+    /// Nanoseconds since 1970, in a recording from `first` to `last`.
+    pub fn ns(self, first: i64, last: i64) -> i64 {
+        match self {
+            Moment::At(ns) => ns,
+            Moment::AfterStart(ns) => first.saturating_add(ns),
+            Moment::BeforeEnd(ns) => last.saturating_sub(ns),
+        }
+    }
+}
+
 impl Filter {
     /// Whether it restricts nothing.
     pub fn is_everything(&self) -> bool {
@@ -133,11 +144,7 @@ fn range(session: &Session, schema: &str, filter: &Filter) -> Result<Range, Erro
         return Ok(Range::default());
     }
     let (first, last) = bounds(session, schema)?.unwrap_or((0, 0));
-    let ns = |moment: Moment| match moment {
-        Moment::At(ns) => ns,
-        Moment::AfterStart(ns) => first.saturating_add(ns),
-        Moment::BeforeEnd(ns) => last.saturating_sub(ns),
-    };
+    let ns = |moment: Moment| moment.ns(first, last);
     let range = Range { from: filter.from.map(ns), to: filter.to.map(ns) };
     match (range.from, range.to) {
         (Some(from), Some(to)) if from >= to => {

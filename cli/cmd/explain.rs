@@ -71,11 +71,7 @@ pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
     let (first, last) = session.whole_bounds()?.unwrap_or((0, 0));
     let every = match args.at {
         Some(moment) => {
-            let at = match moment {
-                Moment::At(ns) => ns,
-                Moment::AfterStart(ns) => first.saturating_add(ns),
-                Moment::BeforeEnd(ns) => last.saturating_sub(ns),
-            };
+            let at = moment.ns(first, last);
             let around = i64::try_from(args.around.as_nanos()).unwrap_or(i64::MAX);
             session.look_at(at.saturating_sub(around), at.saturating_add(around))?;
             0
