@@ -4,10 +4,12 @@
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod synthetic;
 
+mod common;
+
 use std::path::Path;
 
 use analyzer::{Filter, Moment, Session, SessionOptions};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use common::rows;
 use serde_json::{Value, json};
 use store::Trace;
 
@@ -18,26 +20,6 @@ fn ts(ms: i64) -> String {
 fn open(path: &Path, filter: Filter) -> Session {
     let options = SessionOptions { filter, ..Default::default() };
     Session::open(vec![Trace::open(path).unwrap()], options).unwrap()
-}
-
-/// The rows as text: columns by `|`, NULL as nothing.
-fn rows(session: &Session, sql: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for batch in session.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}")) {
-        let batch = batch.unwrap();
-        let options = FormatOptions::default();
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
-            .collect();
-        for row in 0..batch.num_rows() {
-            let cells: Vec<String> =
-                columns.iter().map(|column| column.value(row).to_string()).collect();
-            lines.push(cells.join("|"));
-        }
-    }
-    lines
 }
 
 fn call(ms: i64, upid: i64, operation: &str, address: i64, size: Option<i64>) -> Value {

@@ -3,10 +3,12 @@
 #[path = "../../tests/synthetic.rs"]
 mod synthetic;
 
+mod common;
+
 use std::path::Path;
 
 use analyzer::{Error, Session, SessionOptions};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use common::rows;
 use serde_json::json;
 use store::Trace;
 
@@ -25,27 +27,6 @@ fn small() -> (tempfile::TempDir, Session) {
     synthetic::small(&path);
     let session = open(&[&path]);
     (folder, session)
-}
-
-/// The rows as text: columns by `|`, NULL as nothing.
-fn rows(session: &Session, sql: &str) -> Vec<String> {
-    let result = session.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let mut lines = Vec::new();
-    for batch in result {
-        let batch = batch.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let options = FormatOptions::default();
-        let columns: Vec<ArrayFormatter> = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
-            .collect();
-        for row in 0..batch.num_rows() {
-            let cells: Vec<String> =
-                columns.iter().map(|column| column.value(row).to_string()).collect();
-            lines.push(cells.join("|"));
-        }
-    }
-    lines
 }
 
 fn message(session: &Session, sql: &str) -> String {

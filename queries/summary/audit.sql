@@ -64,7 +64,8 @@ remarks AS (
     SELECT
         8.0 AS score,
         concat(
-            CAST(processes AS VARCHAR), ' processes of ', CAST(programs AS VARCHAR), ' programs; ',
+            CAST(processes AS VARCHAR), CASE WHEN processes = 1 THEN ' process of ' ELSE ' processes of ' END,
+            CAST(programs AS VARCHAR), CASE WHEN programs = 1 THEN ' program; ' ELSE ' programs; ' END,
             CAST(killed AS VARCHAR), ' were ended by a signal and ', CAST(failed AS VARCHAR), ' with an exit code other than 0.'
         ) AS sentence,
         'process_tree' AS report,
