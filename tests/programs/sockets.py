@@ -63,7 +63,10 @@ def until_end(sock):
 
 def tell():
     for (inode, name), numbers in told.items():
-        print(inode, name, *("-" if number is None else number for number in numbers), flush=True)
+        words = [inode, name, *("-" if number is None else number for number in numbers)]
+        # In one write, with PYTHONUNBUFFERED too: another process may be telling its own.
+        sys.stdout.write(" ".join(map(str, words)) + "\n")
+        sys.stdout.flush()
     told.clear()
 
 
