@@ -44,6 +44,10 @@ pub enum Verb {
     #[cfg(feature = "analyze")]
     Report(cmd::report::Args),
     #[cfg(feature = "analyze")]
+    Check(cmd::check::Args),
+    #[cfg(feature = "analyze")]
+    Baseline(cmd::baseline::Args),
+    #[cfg(feature = "analyze")]
     Explain(cmd::explain::Args),
     #[cfg(feature = "analyze")]
     Diff(cmd::diff::Args),

@@ -22,7 +22,7 @@ trap 'rm -rf "$work"; rmdir "$group" "$container"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks}; do
+for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks intrusion execution persistence behaviour}; do
 	cp "$datasets/$name"/run.* "$work/" 2> /dev/null || true
 	sources=syscalls,sched
 	more=() within=$group
@@ -41,6 +41,18 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 		cc -O2 -fomit-frame-pointer -pthread -o "$work/blocked" tests/programs/blocked.c
 		command=(./blocked) code=0 sources=syscalls,sched,offcpu,cpu
 		;;
+	intrusion)
+		cp scripts/intrusion.sh "$work/run.sh"
+		command=(/bin/bash run.sh) code=0 sources=security,packets
+		;;
+	execution | persistence)
+		cp "tests/programs/attacks/$name.sh" "$work/run.sh"
+		command=(/bin/bash run.sh) code=0 sources=security
+		;;
+	behaviour)
+		cp tests/programs/attacks/network.sh "$work/run.sh"
+		command=(/bin/bash run.sh) code=0 sources=security,syscalls,packets,cpu
+		;;
 	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
@@ -51,9 +63,11 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 		echo "$BASHPID" > "$within/cgroup.procs"
 		cd "$work"
 		exec env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ./ebrec record -q -s "$sources" "${more[@]}" --on-full wait --encode later -- "${command[@]}"
-	) || ended=$?
+	) > "$work/said" || ended=$?
 	[ "$ended" = "$code" ] || { echo "datasets.sh: $name ended with $ended" >&2; exit 1; }
-	rm -f "$work/trace/.lock" "$work"/run.*
+	# What the attacks say that must be found.
+	case $name in intrusion | execution | persistence | behaviour) grep -P '\t' "$work/said" > "$datasets/$name/expected.txt" ;; esac
+	rm -f "$work/trace/.lock" "$work"/run.* "$work/said"
 	cp -r "$work/trace" "$datasets/$name/trace"
 	"$ebrec" -t "$datasets/$name/trace" verify | tail -1
 	lines=$("$ebrec" -t "$datasets/$name/trace" replay)

@@ -1,5 +1,7 @@
 //! Tests that drive the command `ebrec` as its users do. One module per subject; `command` runs it.
 
+mod baseline;
+mod checks;
 mod command;
 mod datasets;
 mod forgotten;

@@ -69,6 +69,14 @@ fn recorder_and_analyzer_name_no_event_kind() {
             if path.to_string_lossy().contains("analyzer/src/derived/") {
                 continue;
             }
+            // What other tools call things, and system calls.
+            let is_call = schema::syscalls::signature(event.name).is_some();
+            let path_text = path.to_string_lossy();
+            if path_text.contains("analyzer/src/baseline/")
+                || is_call && path_text.ends_with("check/run.rs")
+            {
+                continue;
+            }
             assert!(!code.contains(&name), "{} names the kind {name}", path.display());
         }
     }

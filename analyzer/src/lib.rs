@@ -3,11 +3,13 @@
 //! [`Session`] opens traces and answers SQL with [`Rows`] of Arrow batches. `tables` presents the
 //! Parquet files of the traces as tables, as far as `scope` lets them be seen; `derived` are tables that are
 //! computed in one pass, `functions` what SQL gets on top. `library` holds the SQL files of `queries/`, `header`
-//! and `params` read what they say about themselves: `views`, `weights` of stacks, and `report`. `engine` is how
-//! the SQL engine is set up, and `order` makes its results repeatable; `diagnose` writes errors for people and
+//! and `params` read what they say about themselves: `views`, `weights` of stacks, `report`, `check` and `baseline`. `engine`
+//! is how the SQL engine is set up, and `order` makes its results repeatable; `diagnose` writes errors for people and
 //! `completeness` says what the answer lacks. All calls of the SQL engine stay in this crate. It needs no root,
 //! no kernel and no recorder, and names no event kind.
 
+pub mod baseline;
+pub mod check;
 mod completeness;
 mod derived;
 mod diagnose;

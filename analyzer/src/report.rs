@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::check;
 use crate::error::Error;
 use crate::header::{self, Header, Kind};
 use crate::library;
@@ -62,6 +63,9 @@ impl Reports {
             for path in entries(folder)? {
                 if path.is_dir() {
                     let job = file_name(&path);
+                    if job == check::FOLDER {
+                        continue;
+                    }
                     for path in entries(&path)? {
                         reports.add_file(&path, &job)?;
                     }
@@ -120,7 +124,7 @@ impl Reports {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     entries.sort();
@@ -131,7 +135,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::File { path: path.display().to_string(), reason: error.to_string() }
 }
 
@@ -184,6 +188,15 @@ impl Report {
 
     /// What is wrong with it: its header against its query, planned over tables without rows.
     pub fn lint(&self, session: &Session) -> Vec<String> {
+        let mut wrong = self.lint_header(session, &[]);
+        if self.header.plot.is_none() {
+            wrong.push("it has no picture: `-- @plot KIND COLUMN ...`".to_string());
+        }
+        wrong
+    }
+
+    /// The same of what all queries have that answer a question; `tags` are lines that it has besides.
+    pub(crate) fn lint_header(&self, session: &Session, tags: &[&str]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut check = |is_good: bool, what: String| {
             if !is_good {
@@ -195,7 +208,6 @@ impl Report {
         check(header.question().ends_with('?'), "its prose does not begin with a question".into());
         check(header.grain().is_some(), "its prose does not say `One row per ...`".into());
         check(!header.needs.is_empty(), "it needs no table: `-- @needs TABLE`".into());
-        check(header.plot.is_some(), "it has no picture: `-- @plot KIND COLUMN ...`".into());
         for column in &header.columns {
             check(!column.doc.is_empty(), format!("the column {} has no meaning", column.name));
         }
@@ -207,7 +219,7 @@ impl Report {
             check(is_there, format!("the picture draws {column}, which is no column"));
         }
         for (tag, _) in &header.others {
-            check(false, format!("`@{tag}` means nothing"));
+            check(tags.contains(&tag.as_str()), format!("`@{tag}` means nothing"));
         }
         if let Err(error) = self.lint_query(session, &mut check) {
             check(false, error.to_string());

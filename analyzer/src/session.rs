@@ -3,10 +3,12 @@
 //! The engine's asynchronous calls end here: what is public blocks, is not generic, and hands out
 //! Arrow batches, so that changing a caller does not compile the engine again.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionContext};
@@ -24,6 +26,9 @@ use crate::rows::Rows;
 use crate::scope::{self, Filter, Range, Scope};
 use crate::statement::{self, Query};
 use crate::tables::{self, TableInfo};
+
+/// A kept view may take one part in so many of a session's memory.
+const KEPT_SHARE: usize = 4;
 
 /// How a session runs queries.
 #[derive(Debug, Clone)]
@@ -62,6 +67,8 @@ pub struct Session {
     scopes: Vec<Scope>,
     tables: Vec<TableInfo>,
     functions: Vec<String>,
+    /// Views that were computed, each with the tables of traces that it was made of.
+    kept: BTreeMap<String, Vec<(usize, String)>>,
     options: SessionOptions,
     interrupt: Arc<AtomicBool>,
 }
@@ -94,6 +101,7 @@ impl Session {
             scopes,
             tables,
             functions,
+            kept: BTreeMap::new(),
             interrupt: options.interrupt.clone(),
             options,
         };
@@ -121,6 +129,7 @@ impl Session {
             scopes: Vec::new(),
             tables,
             functions,
+            kept: BTreeMap::new(),
             interrupt: options.interrupt.clone(),
             options,
         })
@@ -150,8 +159,50 @@ impl Session {
         self.register()
     }
 
+    /// Looks at what began from one moment on and before another, where they are given.
+    pub(crate) fn look_from(&mut self, from: Option<i64>, to: Option<i64>) -> Result<(), Error> {
+        for scope in &mut self.scopes {
+            scope.range = Range { from, to };
+        }
+        self.register()
+    }
+
+    /// The range of time that is looked at, if it is the same for all traces.
+    pub(crate) fn range(&self) -> (Option<i64>, Option<i64>) {
+        let range = self.scopes.first().map(|scope| scope.range).unwrap_or_default();
+        (range.from, range.to)
+    }
+
+    /// Computes a view once for all queries that follow, unless that takes too much memory. What it is made of is
+    /// remembered, so that answers still say what they lack.
+    pub(crate) fn keep(&mut self, view: &str) -> Result<(), Error> {
+        if self.kept.contains_key(view) {
+            return Ok(());
+        }
+        let mut rows = self.sql(&format!("SELECT * FROM {view}"))?;
+        let (mut batches, mut bytes) = (Vec::new(), 0);
+        for batch in rows.by_ref() {
+            let batch = batch?;
+            bytes += batch.get_array_memory_size();
+            if bytes > self.options.memory_bytes / KEPT_SHARE {
+                return Ok(());
+            }
+            batches.push(batch);
+        }
+        let wrong = |error| Error::View {
+            name: view.to_string(),
+            reason: diagnose::running(&error).to_string(),
+        };
+        let table = MemTable::try_new(rows.schema().clone(), vec![batches]).map_err(wrong)?;
+        self.context.deregister_table(view).map_err(wrong)?;
+        self.context.register_table(view, Arc::new(table)).map_err(wrong)?;
+        self.kept.insert(view.to_string(), rows.scans.clone());
+        Ok(())
+    }
+
     /// Registers the tables as the scopes have them.
     fn register(&mut self) -> Result<(), Error> {
+        self.kept.clear();
         self.context = engine::context(&self.options)?;
         let runtime = self.runtime()?;
         runtime.block_on(tables::register(
@@ -323,6 +374,10 @@ impl Session {
     fn scans(&self, plan: &LogicalPlan) -> Vec<(usize, String)> {
         let mut scans = Vec::new();
         for (schema, table) in tables_read(plan) {
+            if let Some(kept) = self.kept.get(&table) {
+                scans.extend(kept.iter().cloned());
+                continue;
+            }
             let trace = self.names.iter().position(|name| *name == schema);
             let trace = trace.or((self.traces.len() == 1).then_some(0));
             scans.extend(trace.map(|trace| (trace, table)));

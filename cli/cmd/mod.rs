@@ -1,5 +1,9 @@
 //! One file per verb.
 
+#[cfg(feature = "analyze")]
+pub mod baseline;
+#[cfg(feature = "analyze")]
+pub mod check;
 pub mod completions;
 #[cfg(feature = "analyze")]
 pub mod diff;
@@ -45,6 +49,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Query(args) => query::run(args, &traces),
         #[cfg(feature = "analyze")]
         Verb::Report(args) => report::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Check(args) => check::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::Baseline(args) => reads_none().and_then(|()| baseline::run(args)),
         #[cfg(feature = "analyze")]
         Verb::Explain(args) => explain::run(args, &traces),
         #[cfg(feature = "analyze")]

@@ -12,11 +12,15 @@ mod json;
 mod moment;
 #[cfg(feature = "analyze")]
 mod table;
+#[cfg(feature = "analyze")]
+mod wrap;
 
 pub use grid::{Column, Long, write_table};
 pub use moment::moment;
 #[cfg(feature = "analyze")]
 pub use rows::{Format, Options, Written, write};
+#[cfg(feature = "analyze")]
+pub use wrap::wrapped;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

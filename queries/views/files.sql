@@ -1,7 +1,8 @@
 -- # File operations
 -- One row per system call that was given a path: open, stat, unlink, rename, chmod, ...
 -- A relative path is made absolute when it is relative to the working directory and that is known:
--- the process was seen to start, or was there when recording began, and never changed it. Otherwise
+-- the process was seen to start, or was there when recording began, and never changed it or changed it once to an
+-- absolute path. Otherwise
 -- it is as the program wrote it. The end of a symbolic link's text is never changed.
 -- @column ts           When the call began.
 -- @column duration_ns  Time in the call.
@@ -14,19 +15,35 @@
 -- @column operation    What was done: `open`, `create`, `stat`, `unlink`, ...; else the name of the call.
 -- @column path         The file.
 -- @column path2        The second path of an operation that has two: the new name, the link.
+-- @column flags        Flags of the call, such as those of `open`; NULL where it has none or they are in a structure.
 -- @column syscall      Name of the call.
 -- @column ret          What it returned.
 -- @column error        Name of the error; NULL on success.
 WITH
--- After a change of directory the directory in `processes` does not tell where a path begins.
+-- After a change of directory the directory in `processes` does not tell where a path begins; a change to an
+-- absolute path does, if it is the only one.
 moved AS (
-    SELECT DISTINCT host, upid FROM syscalls WHERE syscall IN ('chdir', 'fchdir', 'chroot', 'pivot_root')
+    SELECT
+        host,
+        upid,
+        min(ts) AS moved_ts,
+        CASE
+            WHEN count(*) = 1 AND min(syscall) = 'chdir' AND min(path) = '/' THEN '/'
+            WHEN count(*) = 1 AND min(syscall) = 'chdir' AND min(path) LIKE '/%' THEN concat(min(path), '/')
+        END AS moved_home
+    FROM syscalls
+    WHERE syscall IN ('chdir', 'fchdir', 'chroot', 'pivot_root') AND ret = 0
+    GROUP BY host, upid
 ),
 homes AS (
-    SELECT p.host, p.upid, CASE WHEN p.cwd = '/' THEN '/' ELSE concat(p.cwd, '/') END AS home
-    FROM processes p
-    LEFT ANTI JOIN moved m ON p.host = m.host AND p.upid = m.upid
-    WHERE p.cwd LIKE '/%'
+    SELECT
+        p.host,
+        p.upid,
+        CASE WHEN p.cwd = '/' THEN '/' WHEN p.cwd LIKE '/%' THEN concat(p.cwd, '/') END AS home,
+        m.moved_ts,
+        m.moved_home
+    FROM moved m
+    RIGHT JOIN processes p ON p.host = m.host AND p.upid = m.upid
 ),
 calls AS (
     SELECT
@@ -45,6 +62,16 @@ calls AS (
         syscall_arg(syscall, 'flags', arg0, arg1, arg2, arg3, arg4, arg5) AS flags
     FROM syscalls s
     WHERE path IS NOT NULL
+),
+placed AS (
+    SELECT
+        c.*,
+        CASE
+            WHEN h.moved_ts IS NULL THEN h.home
+            WHEN c.ts >= h.moved_ts THEN h.moved_home
+        END AS home
+    FROM homes h
+    RIGHT JOIN calls c ON c.host = h.host AND c.upid = h.upid
 )
 SELECT
     c.ts,
@@ -81,17 +108,17 @@ SELECT
     END AS operation,
     -- -100 is AT_FDCWD: relative to the working directory.
     CASE
-        WHEN c.dirfd = -100 AND h.home IS NOT NULL AND c.path <> '' AND c.path NOT LIKE '/%'
-            AND c.syscall NOT IN ('symlink', 'symlinkat', 'mount') THEN concat(h.home, c.path)
+        WHEN c.dirfd = -100 AND c.home IS NOT NULL AND c.path <> '' AND c.path NOT LIKE '/%'
+            AND c.syscall NOT IN ('symlink', 'symlinkat', 'mount') THEN concat(c.home, c.path)
         ELSE c.path
     END AS path,
     CASE
-        WHEN c.dirfd2 = -100 AND h.home IS NOT NULL AND c.path2 <> '' AND c.path2 NOT LIKE '/%'
-            THEN concat(h.home, c.path2)
+        WHEN c.dirfd2 = -100 AND c.home IS NOT NULL AND c.path2 <> '' AND c.path2 NOT LIKE '/%'
+            THEN concat(c.home, c.path2)
         ELSE c.path2
     END AS path2,
+    c.flags,
     c.syscall,
     c.ret,
     c.error
-FROM calls c
-LEFT JOIN homes h ON c.host = h.host AND c.upid = h.upid
+FROM placed c

@@ -13,6 +13,7 @@ mod dns;
 mod flows;
 mod frames;
 mod growing;
+mod intrusion;
 mod lab;
 mod overflow;
 mod packets;

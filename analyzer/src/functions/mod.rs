@@ -5,6 +5,7 @@ mod numbers;
 mod quantile;
 mod stacks;
 mod syscalls;
+mod texts;
 
 use std::sync::Arc;
 
@@ -24,6 +25,17 @@ pub struct FunctionDoc {
 
 /// Every function of ebrec.
 pub const FUNCTIONS: &[FunctionDoc] = &[
+    FunctionDoc { name: "base_name", usage: "base_name(path)", doc: "Last part of a path." },
+    FunctionDoc {
+        name: "clean_path",
+        usage: "clean_path(path)",
+        doc: "A path without `.`, `..` and doubled slashes; links are not followed.",
+    },
+    FunctionDoc {
+        name: "entropy",
+        usage: "entropy(text)",
+        doc: "Shannon's entropy of the characters of a text, in bits for each: how random it looks.",
+    },
     FunctionDoc {
         name: "hex",
         usage: "hex(n)",
@@ -48,6 +60,16 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         name: "overlap_ns",
         usage: "overlap_ns(ts, duration_ns, other_ts, other_duration_ns)",
         doc: "How long two intervals go on at once; one whose duration is NULL has not ended.",
+    },
+    FunctionDoc {
+        name: "path_pattern",
+        usage: "path_pattern(path)",
+        doc: "A path with `*` for what is different each time: numbers, UUIDs, hashes, made-up names.",
+    },
+    FunctionDoc {
+        name: "program_name",
+        usage: "program_name(exe, comm)",
+        doc: "What a program is called in baselines: the pattern of its file, or `[comm]` where it is in no file.",
     },
     FunctionDoc {
         name: "quantile",
@@ -95,8 +117,10 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
 pub fn all(arch: Arch) -> Vec<Arc<ScalarUDF>> {
     let mut functions = numbers::all();
     functions.extend(buckets::all());
+    functions.extend(crate::baseline::functions());
     functions.extend(stacks::all());
     functions.extend(syscalls::all(arch));
+    functions.extend(texts::all());
     functions.into_iter().map(Arc::new).collect()
 }
 

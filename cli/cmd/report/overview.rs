@@ -9,7 +9,7 @@ use schema::human;
 use serde_json::json;
 
 use super::Show;
-use crate::output::{self, Format};
+use crate::output::{self, Format, wrapped};
 use crate::text;
 
 /// Remarks that fit a terminal page.
@@ -103,26 +103,6 @@ fn command(remark: &Remark, show: &Show) -> String {
         false => format!(" {}", remark.options),
     };
     format!("ebrec report {}{}{options}", remark.report, traces.concat())
-}
-
-/// Writes `line` behind `start`, and what does not fit below it.
-fn wrapped(start: &str, line: &str, width: usize, out: &mut dyn Write) -> Result<()> {
-    let indent = start.chars().count();
-    let mut length = indent;
-    write!(out, "{start}")?;
-    for (index, word) in line.split(' ').enumerate() {
-        let word_length = word.chars().count();
-        if index > 0 && length + 1 + word_length > width {
-            write!(out, "\n{:indent$}", "")?;
-            length = indent;
-        } else if index > 0 {
-            write!(out, " ")?;
-            length += 1;
-        }
-        write!(out, "{word}")?;
-        length += word_length;
-    }
-    Ok(writeln!(out)?)
 }
 
 fn to_json(summary: &Summary) -> serde_json::Value {

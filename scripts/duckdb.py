@@ -1,0 +1,622 @@
+#!/usr/bin/env python3
+"""How long reports take beside DuckDB on the same files: scripts/duckdb.py --trace FOLDER [OPTION]...
+
+Answers each report with `ebrec report NAME --format csv` and with DuckDB, which gets the same SQL over the
+same Parquet files, in turns, and prints a table: medians of the time, the peak of resident memory, the ratio
+of the times (below 1, ebrec is faster), and whether the answers are the same. The time of ebrec is that of
+its process from start to end; DuckDB's is from connecting, in a process of its own, until the rows are in a
+file, so that starting Python is not in it. With several traces each report reads the one that has most rows
+of what it needs: `ebrec synth` makes one of each scenario.
+
+DuckDB gets what suits it: moments as whole numbers, views of what is read alone, its own quantiles. Those
+that keep all values and are exact count; where a report has quantiles, a second ratio is with its
+approximate ones. What ebrec computes in a pass of its own (lives of allocations, waits with their system
+call) is written for DuckDB with joins by time and window functions. Texts of system calls are left out.
+
+Needs an optimized ebrec, and the Python package duckdb.
+"""
+
+import argparse
+import calendar
+import csv
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+JOBS = ["traffic", "syscalls", "memory", "audit", "performance"]
+
+# What runs in a process of its own: statements, of which the last is timed with those before it.
+WORKER = """
+import json, sys, time, duckdb
+statements = json.load(sys.stdin)
+begun = time.monotonic()
+connection = duckdb.connect()
+for statement in statements:
+    rows = connection.execute(statement).fetchall()
+print(json.dumps({"seconds": time.monotonic() - begun, "rows": rows, "version": duckdb.__version__}))
+"""
+
+SQL_TYPES = {
+    "timestamp": "BIGINT", "int32": "INTEGER", "int64": "BIGINT", "float64": "DOUBLE", "text": "VARCHAR",
+    "bool": "BOOLEAN", "binary": "BLOB",
+    "list of struct": 'STRUCT("function" VARCHAR, module VARCHAR, build_id VARCHAR, "offset" BIGINT, file VARCHAR, '
+    "line INTEGER, inlined BOOLEAN)[]",
+}
+
+SETTINGS = [
+    # As in DataFusion: 7 / 2 is 3, and NULL counts as the largest.
+    "SET integer_division = true",
+    "SET default_null_order = 'nulls_last_on_asc_first_on_desc'",
+    # Where it takes what a filter leaves for few rows, it joins by time in nested loops, which can take hours.
+    "SET asof_loop_join_threshold = 0",
+]
+
+# Functions of ebrec and of DataFusion that DuckDB lacks, or has with another meaning (those begin with ebrec_).
+MACROS = {
+    "ebrec_time_bucket": "(ts, width) AS ts - ts % width",
+    "ebrec_hex": "(n) AS '0x' || lower(to_hex(n))",
+    "log2_bucket": "(n) AS CASE WHEN n < 1 THEN 0 ELSE CAST(1 AS BIGINT) << CAST(floor(log2(n)) AS INTEGER) END",
+    "cardinality": "(list) AS len(list)",
+    "stack_leaf": "(folded) AS split_part(folded, ';', -1)",
+    "stack_cut": "(folded, pattern) AS CASE WHEN list_bool_or(list_transform(string_split(folded, ';'), lambda f: f LIKE pattern))"
+    " THEN array_to_string(list_slice(string_split(folded, ';'),"
+    " list_position(list_transform(string_split(folded, ';'), lambda f: f LIKE pattern), true), 100000), ';') END",
+    # To one unit: no report shows it with its default parameters.
+    "human_duration": "(ns) AS CAST(ns AS VARCHAR) || ' ns'",
+    # The text of a call is rendered by tables of names that DuckDB does not have.
+    "syscall_text": "(a, b, c, d, e, f, g, h, i, j, k, l) AS CAST(NULL AS VARCHAR)",
+}
+
+# Where the dialects differ; applied to what is not in quotes.
+REWRITES = [
+    # 100.0 is a DOUBLE in DataFusion and a DECIMAL in DuckDB.
+    (r"(?<![\w.])(\d+\.\d+)(?![\w.])", r"\1e0"),
+    # A number with 38 digits, which DuckDB multiplies as HUGEINT.
+    (r"AS DECIMAL\(19, 0\)", "AS HUGEINT"),
+    # What was known last of the rows of a process in several segments.
+    (r"\blast_value\((\w+) ORDER BY place\) IGNORE NULLS", r"arg_max(\1, place)"),
+    (r"\blast_value\((\w+) ORDER BY place\)", r"arg_max_null(\1, place)"),
+    # With ORDER BY inside they are aggregates.
+    (r"\bfirst_value\(", "first("),
+    (r"\blast_value\(", "last("),
+    (r"\bLEFT ANTI JOIN\b", "ANTI JOIN"),
+    (r"\bmake_array\(", "list_value("),
+    (r"\bapprox_distinct\(", "approx_count_distinct("),
+    (r"(?<!\w)(time_bucket|hex)\(", r"ebrec_\1("),
+]
+
+MAPPINGS = "'mmap', 'munmap', 'mremap', 'brk'"
+
+# What ebrec computes in one pass, in SQL. The life of an allocation ends with the next call at its address, or with
+# the next exec or exit of its process, whichever is first: so calls are told apart by that end as well.
+LIVES = f"""
+WITH ends AS (
+    SELECT upid, ts, event = 'exec' AS is_exec FROM process_events WHERE event IN ('exec', 'exit') AND upid IS NOT NULL
+),
+lost AS (
+    SELECT max(ts + duration_ns) AS until FROM loss WHERE kind IN ('allocation', 'deallocation')
+),
+calls AS (
+    SELECT a.* REPLACE (coalesce(upid, pid) AS upid, greatest(one_in, 1) AS one_in)
+    FROM allocations a
+    WHERE address IS NOT NULL AND operation NOT IN ({MAPPINGS})
+),
+ended AS (
+    SELECT c.*, e.ts AS process_end, e.is_exec FROM calls c ASOF LEFT JOIN ends e ON c.upid = e.upid AND c.ts <= e.ts
+),
+neighbours AS (
+    SELECT
+        *,
+        lead(ts) OVER here AS next_ts, lead(tid) OVER here AS next_tid, lead(operation) OVER here AS next_operation,
+        lead(size_bytes) OVER here AS next_bytes, lag(size_bytes * one_in) OVER here AS before_bytes
+    FROM ended
+    WINDOW here AS (PARTITION BY upid, process_end, address ORDER BY ts)
+),
+held AS (
+    SELECT
+        *,
+        sum(coalesce(size_bytes * one_in, 0) - coalesce(before_bytes, 0))
+            OVER (PARTITION BY upid, process_end ORDER BY ts ROWS UNBOUNDED PRECEDING) AS held_sum,
+        next_bytes IS NOT NULL AND next_operation NOT IN ('realloc', 'reallocarray') AS is_reused,
+        ts > coalesce((SELECT until FROM lost), -1) AS is_sure
+    FROM neighbours
+)
+SELECT
+    ts, host, cpu, pid, tid, upid, comm, cgroup_id, operation, address, size_bytes, one_in, stack_id,
+    CASE
+        WHEN size_bytes IS NULL THEN ts
+        WHEN next_tid IS NULL THEN process_end
+        WHEN NOT is_reused THEN next_ts
+    END AS end_ts,
+    CASE WHEN size_bytes IS NULL THEN tid WHEN NOT is_reused THEN next_tid END AS end_tid,
+    CASE
+        WHEN size_bytes IS NULL THEN 'unmatched'
+        WHEN next_tid IS NOT NULL THEN CASE WHEN is_reused THEN 'reused' ELSE next_operation END
+        WHEN process_end IS NULL THEN 'none'
+        WHEN is_exec THEN 'exec'
+        ELSE 'exit'
+    END AS ended_by,
+    CASE
+        WHEN size_bytes IS NULL THEN 'unknown'
+        WHEN next_tid IS NOT NULL OR is_exec THEN 'freed'
+        WHEN NOT is_sure THEN 'unknown'
+        WHEN process_end IS NULL THEN 'alive'
+        ELSE 'leaked'
+    END AS verdict,
+    CASE WHEN size_bytes IS NOT NULL THEN CAST(held_sum AS BIGINT) END AS held_bytes
+FROM held
+WHERE size_bytes IS NOT NULL OR before_bytes IS NULL
+"""
+
+# An interval belongs to the call that its thread made last, if that had not returned.
+WAITS = """
+WITH calls AS (
+    SELECT tid, ts, ts + coalesce(duration_ns, 9223372036854775807 - ts) AS end_ts, syscall, arg0 FROM syscalls
+)
+SELECT
+    o.*,
+    CASE WHEN c.end_ts >= o.ts THEN c.syscall END AS syscall,
+    CASE WHEN c.end_ts >= o.ts THEN c.ts END AS syscall_ts,
+    CASE WHEN c.end_ts >= o.ts THEN c.arg0 END AS syscall_arg0
+FROM offcpu o
+ASOF LEFT JOIN calls c ON o.tid = c.tid AND o.ts >= c.ts
+"""
+
+# Which half of a register an argument is made of.
+WHOLE = set("Path Path2 Address AddressLenPtr Msghdr Pointer Buffer Size Long Hex Offset FcntlArgument".split())
+SIGNED = set("Fd Dirfd Int Pid".split())
+
+
+def signatures():
+    """Arguments of system calls, as the source lists them: by name, the register and kind of each call."""
+    text = (ROOT / "schema/src/syscalls/signatures.rs").read_text()
+    arguments = {}
+    for call, args in re.findall(r"^    (\w+)\(((?:\w+: \w+(?:,\s*)?)*)\);", text, re.MULTILINE):
+        for register, (name, kind) in enumerate(re.findall(r"(\w+): (\w+)", args)):
+            arguments.setdefault(name, []).append((call, register, kind))
+    return arguments
+
+
+def syscall_arg(match):
+    """The value of an argument, where a call has it: a CASE over the calls that do."""
+    call, name, registers = match[1], match[2], match[3].split(", ")
+    same = {}
+    for syscall, register, kind in signatures().get(name, []):
+        low = f"({registers[register]} & 4294967295)"
+        if kind in WHOLE:
+            value = f"CAST({registers[register]} AS BIGINT)"
+        elif kind in SIGNED:
+            value = f"CASE WHEN {low} >= 2147483648 THEN {low} - 4294967296 ELSE {low} END"
+        elif kind in ("Uid", "Gid"):
+            value = f"CASE WHEN {low} = 4294967295 THEN -1 ELSE {low} END"
+        else:
+            value = low
+        same.setdefault(value, []).append(f"'{syscall}'")
+    cases = [f"WHEN {call} IN ({', '.join(calls)}) THEN {value}" for value, calls in same.items()]
+    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS BIGINT)"
+
+
+def struct(match):
+    """`named_struct('a', x, ...)` as DuckDB writes it."""
+    words = match[1].split(", ")
+    return "{" + ", ".join(f"{key}: {value}" for key, value in zip(words[::2], words[1::2])) + "}"
+
+
+def translate(sql, quantile):
+    """SQL of ebrec in the dialect of DuckDB."""
+    sql = re.sub(r"^\s*--.*$", "", sql, flags=re.MULTILINE)
+    sql = re.sub(r"\bsyscall_arg\(([\w.]+), '(\w+)', ([^()]*)\)", syscall_arg, sql)
+    sql = re.sub(r"\bnamed_struct\(([^()]*)\)", struct, sql)
+    parts = re.split(r"('(?:[^']|'')*')", sql)
+    for pattern, replacement in [*REWRITES, (r"(?<!\w)quantile\(", f"{quantile}(")]:
+        parts[::2] = [re.sub(pattern, replacement, part) for part in parts[::2]]
+    # The share is a FLOAT there.
+    return re.sub(r"(approx_quantile\([^()]*, )([\d.e]+)\)", r"\1CAST(\2 AS FLOAT))", "".join(parts))
+
+
+class Report:
+    """The SQL of a report, with the default values of its parameters, and what its header says."""
+
+    def __init__(self, path):
+        self.name, sql = path.stem, path.read_text()
+        self.sql = re.sub(r"^--.*\n", "", sql, flags=re.MULTILINE)
+        self.needs = [name for line in re.findall(r"^-- @needs (.*)$", sql, re.MULTILINE) for name in re.split(r"[, ]+", line)]
+        self.means = re.findall(r"^-- @column (\w+) +\[mean\]", sql, re.MULTILINE)
+        self.has_quantiles = bool(re.search(r"\bquantile\(", self.sql))
+        values = {
+            name: literal(kind, default) for name, kind, default in re.findall(r"^-- @param (\w+) (\S+) (\S+)", sql, re.MULTILINE)
+        }
+        self.sql = re.sub(r"\$(\w+)", lambda match: values[match[1]], self.sql)
+
+
+def literal(kind, text):
+    """The value of a parameter as a literal."""
+    types = {"integer": "BIGINT", "duration": "BIGINT", "bytes": "BIGINT", "number": "DOUBLE", "bool": "BOOLEAN"}
+    if text == "-":
+        return f"CAST(NULL AS {types.get(kind, 'VARCHAR')})"
+    if kind == "duration":
+        number, unit = re.fullmatch(r"(\d+)(\w*)", text).groups()
+        return str(int(number) * {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}[unit])
+    if kind == "bytes":
+        return re.match(r"\d+", text)[0]
+    return text if kind in types else f"'{text}'"
+
+
+class Library:
+    """The tables and views that a report may read, as DuckDB gets them."""
+
+    def __init__(self, queries):
+        self.views = {path.stem: path.read_text() for path in (queries / "views").glob("*.sql")}
+        self.columns = {}
+        for part in (ROOT / "docs/tables.md").read_text().split("\n## ")[1:]:
+            columns = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| ", part, re.MULTILINE)
+            self.columns[part.split("\n")[0]] = [(name, kind) for name, kind in columns if kind in SQL_TYPES]
+
+    def table(self, name, trace):
+        """A table over its files, or one without rows."""
+        # A view that has the name of a table takes its place.
+        view = f"{name}_segments" if name in self.views else name
+        files = sorted((trace / name).glob("*.parquet"))
+        if not files:
+            columns = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in self.columns[name])
+            return f"CREATE TABLE {view} ({columns})"
+        moments = ", ".join(f"epoch_ns({column}) AS {column}" for column, kind in self.columns[name] if kind == "timestamp")
+        replace = f"REPLACE ({moments})" if moments else ""
+        listed = ", ".join(f"'{file}'" for file in files)
+        return f"CREATE VIEW {view} AS SELECT * {replace} FROM read_parquet([{listed}])"
+
+    def statements(self, sql, trace, quantile):
+        """What makes the tables and views that SQL reads, each once, those that others read first; and the names of
+        the tables."""
+        made, tables = {}, []
+
+        def add(sql):
+            own = set(re.findall(r"\b(\w+) AS \(", sql))
+            for name in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", sql):
+                if name in own or name in made:
+                    continue
+                if name in ("allocation_lives_computed", "waits_computed"):
+                    text = LIVES if name.startswith("allocation") else WAITS
+                    add(text)
+                    made[name] = f"CREATE VIEW {name} AS {text}"
+                elif name in self.views:
+                    text = translate(self.views[name], quantile)
+                    add(text)
+                    made[name] = f"CREATE VIEW {name} AS {text}"
+                elif (table := name.removesuffix("_segments")) in self.columns:
+                    tables.append(table)
+                    made[name] = self.table(table, trace)
+
+        add(sql)
+        macros = [f"CREATE MACRO {name}{body}" for name, body in MACROS.items()]
+        return SETTINGS + macros + list(made.values()), tables
+
+
+class Bench:
+    """Runs programs, and measures time and memory."""
+
+    def __init__(self, args, folder):
+        self.ebrec, self.queries, self.folder = os.path.realpath(args.ebrec), args.queries, folder
+        self.timeout, self.threads = args.timeout, args.threads
+        self.cpus = sorted(os.sched_getaffinity(0))[: args.threads]
+
+    def run(self, command, text=None):
+        """Seconds, peak of resident memory in MiB, what it printed, and what went wrong."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            given.write((text or "").encode())
+            given.seek(0)
+            begun = time.monotonic()
+            process = subprocess.Popen(
+                command, stdin=given, stdout=out, stderr=errors, preexec_fn=lambda: os.sched_setaffinity(0, self.cpus)
+            )
+            signal.signal(signal.SIGALRM, lambda *_: process.kill())
+            signal.setitimer(signal.ITIMER_REAL, self.timeout)
+            _, status, usage = os.wait4(process.pid, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            seconds = time.monotonic() - begun
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            errors.seek(0)
+            if process.returncode == -signal.SIGKILL:
+                return seconds, None, "", f"over {self.timeout} s"
+            failed = errors.read().decode(errors="replace").strip() if process.returncode else ""
+            told = [line for line in failed.splitlines() if "rror: " in line] or failed.splitlines()[-1:] or [""]
+            return seconds, usage.ru_maxrss / 1024, out.read().decode(), told[0]
+
+    def duckdb(self, statements):
+        """The last rows of DuckDB."""
+        # -P: this file has the name of the module.
+        settings = [f"SET threads = {self.threads}"]
+        text = json.dumps(settings + statements)
+        _, peak, said, error = self.run([sys.executable, "-P", "-c", WORKER], text)
+        if error:
+            return None, peak, None, error
+        # A query that takes long shows its progress before.
+        said = json.loads(said.splitlines()[-1])
+        return said["seconds"], peak, said["rows"], ""
+
+    def answer(self, sql, library, report, trace, quantile):
+        """Lets DuckDB answer into a file."""
+        file = self.folder / f"{report.name}.{quantile}.csv"
+        statements, _ = library.statements(report.sql, trace, quantile)
+        copy = f"COPY ({translate(report.sql, quantile)}) TO '{file}' (FORMAT csv, HEADER)"
+        seconds, peak, _, error = self.duckdb([*statements, copy])
+        return seconds, peak, error, file
+
+    def report(self, report, trace):
+        """Lets ebrec answer into a file."""
+        file = self.folder / f"{report.name}.ebrec.csv"
+        command = [self.ebrec, "report", "-t", str(trace), report.name, "--format", "csv", "-o", str(file)]
+        command += ["--queries", str(self.queries)] if self.queries else []
+        seconds, peak, _, error = self.run(command)
+        return seconds, peak, error, file
+
+
+# Scenarios of `ebrec synth` that fill the tables of most reports, and rows for the rest: of each table how many per
+# event, and its columns for row `i`; `pick(salt, n)` is a number below n that only depends on both.
+SCENARIOS = ["leaks", "retransmits", "hot", "locks", "disk", "storm", "mixed"]
+FILL = {
+    "packets": (1, {
+        "direction": "CASE pick(1, 2) WHEN 0 THEN 'sent' ELSE 'received' END", "interface": "'eth' || pick(2, 2)",
+        "protocol": "CASE WHEN pick(3, 10) < 8 THEN 'tcp' ELSE 'udp' END", "ethertype": "'ipv4'",
+        "payload_bytes": "CASE WHEN pick(4, 3) = 0 THEN 0 ELSE pick(5, 1400) END", "length_bytes": "payload_bytes + 54",
+    }),
+    "dns": (1, {
+        "kind": "CASE i % 2 WHEN 0 THEN 'query' ELSE 'response' END", "name": "'host' || ((i // 2) * 7919 % 5000) || '.example.'",
+        "type": "CASE WHEN (i // 2) % 3 = 0 THEN 'AAAA' ELSE 'A' END", "side": "'client'",
+        "rcode": "CASE WHEN i % 2 = 1 THEN CASE WHEN pick(1, 20) = 0 THEN 'NXDOMAIN' ELSE 'NOERROR' END END",
+        "latency_ns": "CASE WHEN i % 2 = 1 THEN 100000 + pick(2, 40000000) END", "server_port": "53",
+        "server_address": "'10.0.0.' || pick(3, 4)", "client_address": "'10.0.1.1'",
+    }),
+    "signals": (1, {
+        "event": "'sent'", "signal": "list_value('SIGTERM', 'SIGUSR1', 'SIGPIPE', 'SIGALRM', 'SIGCHLD')[1 + pick(1, 5)]",
+        "code": "'SI_USER'", "target_upid": "pick(2, 2000)", "target_pid": "1000 + pick(2, 2000)",
+        "target_comm": "'worker' || pick(2, 2000) % 40", "sender_comm": "comm", "result": "'delivered'",
+    }),
+    "page_faults": (1, {
+        "fault": "CASE WHEN pick(1, 100) = 0 THEN 'major' ELSE 'minor' END", "mode": "CASE WHEN pick(2, 5) = 0 THEN 'kernel' ELSE 'user' END",
+        "stack_id": "getvariable('stacks')[1 + pick(3, len(getvariable('stacks')))]", "address": "4096 * pick(4, 1000000000)",
+    }),
+    "memory_usage": (1, {
+        "anonymous_bytes": "i + pick(1, 100000000)", "file_bytes": "pick(2, 10000000)", "swap_bytes": "0",
+        "rss_bytes": "anonymous_bytes + file_bytes", "rss_peak_bytes": "rss_bytes + pick(3, 1000000)",
+    }),
+    "task_usage": (1, {
+        "cpu_ns": "pick(1, 1000000000)", "system_ns": "pick(2, 100000000)", "user_ns": "cpu_ns - system_ns",
+        "wait_ns": "pick(3, 100000000)", "voluntary_switches": "pick(4, 1000)", "involuntary_switches": "pick(5, 100)",
+    }),
+    # Two hundred control groups and the machine, read once a second.
+    "system": (1, {
+        "ts": "CAST(make_timestamp_ns(1795369456000000000 + i // 1608 * 1000000000) AS TIMESTAMPTZ_NS)",
+        "component": "CASE WHEN i // 8 % 201 > 0 THEN 'cgroup' ELSE 'memory' END",
+        "instance": "CASE WHEN i // 8 % 201 > 0 THEN '/group' || i // 8 % 201 END",
+        "metric": "CASE WHEN i // 8 % 201 > 0 THEN list_value('memory_bytes', 'memory_limit_bytes', 'memory_some_ns', 'oom_kills',"
+        " 'cpu_some_ns', 'io_some_ns', 'memory_high', 'cpu_user_ns')[1 + i % 8] ELSE list_value('available_bytes',"
+        " 'free_bytes', 'cached_bytes', 'major_page_faults', 'swap_read_bytes', 'dirty_bytes', 'total_bytes', 'slab_bytes')[1 + i % 8] END",
+        "value": "pick(1, 1000000000)", "change": "pick(2, 1000000)", "interval_ns": "1000000000",
+    }),
+    "processes": (0.02, {
+        "upid": "1000000 + i", "pid": "1000 + i", "start_ts": "ts", "end_ts": "CASE WHEN i % 10 > 0 THEN ts + INTERVAL 1 SECOND END",
+        "parent_upid": "CASE WHEN i > 0 THEN 1000000 + i // 8 END", "comm": "'program' || pick(1, 300)", "argv": "comm || ' --number ' || i",
+        "uid": "pick(2, 3)", "exit_code": "CASE WHEN i % 10 > 1 THEN pick(3, 30) // 28 END", "cgroup": "'/group' || pick(4, 50)",
+        "signal": "CASE WHEN i % 10 = 1 THEN 'SIGTERM' END", "exe": "'/usr/bin/' || comm", "cwd": "'/'",
+    }),
+    "process_events": (0.2, {
+        "event": "CASE i % 4 WHEN 0 THEN 'setuid' ELSE 'exec' END", "uid": "pick(1, 3)", "euid": "pick(2, 3)", "old_uid": "pick(1, 3)",
+        "old_euid": "pick(3, 3)", "cap_effective": "pick(4, 1048576)", "exe": "'/usr/bin/program' || pick(5, 300)",
+    }),
+}
+
+
+def make(folder, events, bench, library):
+    """Makes traces of so many events, and one with what no scenario has."""
+    others = folder / "others"
+    for name, count, path in [*((name, events, folder / name) for name in SCENARIOS), ("hot", 2000, others)]:
+        if not path.exists():
+            bench.run([bench.ebrec, "synth", "--scenario", name, "--events", str(count), "-o", str(path)])
+    stacks = sorted((others / "stacks").glob("*.parquet"))[0]
+    for table, (share, values) in FILL.items():
+        common = {
+            "ts": "CAST(make_timestamp_ns(1795369456000000000 + i * 1000) AS TIMESTAMPTZ_NS)", "host": "'synth'", "cpu": "i % 16",
+            "upid": "1000000 + pick(9, 500)", "pid": "upid - 999000", "tid": "pid", "comm": "'program' || upid % 60", **values,
+        }
+        # A column may be made of those before it.
+        columns = [f"{value.replace('pick(', 'pick(i, ')} AS {name}" for name, value in common.items()]
+        kinds = {**SQL_TYPES, "timestamp": "TIMESTAMPTZ_NS"}
+        typed = [
+            f'CAST({name if name in common else "NULL"} AS {kinds[kind]}) AS {name}' for name, kind in library.columns[table]
+        ]
+        size, rows = 2_000_000, int(events * share)
+        for segment in range(-(-rows // size)):
+            path = others / table / f"{segment + 1:06}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            # Files of a segment are read when this one is there.
+            complete = others / "segments" / path.name
+            if not complete.exists():
+                shutil.copy(others / "segments/000001.parquet", complete)
+            bench.duckdb([
+                "CREATE MACRO pick(i, salt, n) AS CAST(hash(i * 31 + salt) % n AS BIGINT)",
+                f"SET VARIABLE stacks = (SELECT list(stack_id) FROM read_parquet('{stacks}'))",
+                f"COPY (SELECT {', '.join(typed)} FROM (SELECT {', '.join(columns)} FROM"
+                f" range({segment * size}, {min(rows, (segment + 1) * size)}) AS numbers (i))) TO '{path}'"
+                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 131072, PARQUET_VERSION v2)",
+            ])
+
+
+def moment(text):
+    """Nanoseconds of a moment as ebrec writes it; anything else as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", text)
+    if not found:
+        return text
+    seconds = calendar.timegm(time.strptime(found[1], "%Y-%m-%dT%H:%M:%S"))
+    return str(seconds * 10**9 + int((found[2] or "").ljust(9, "0")))
+
+
+def is_same(one, other, tolerance, slack):
+    """Whether two values are the same, numbers to a relative tolerance and an absolute slack."""
+    if one == other or one == "'" + other:
+        return True
+    try:
+        one, other = float(one), float(other)
+    except ValueError:
+        return False
+    return abs(one - other) <= tolerance * max(abs(one), abs(other)) + slack
+
+
+def read_rows(path):
+    """The names of the columns and the rows of an answer."""
+    csv.field_size_limit(1 << 24)
+    with open(path, newline="") as lines:
+        header, *rows = csv.reader(lines)
+    return header, [[moment(value) for value in row] for row in rows]
+
+
+def compare(report, ours, theirs):
+    """What differs between two answers; nothing when they are the same."""
+    (header, ours), (_, theirs) = read_rows(ours), read_rows(theirs)
+    if len(ours) != len(theirs):
+        return f"{len(ours)} and {len(theirs)} rows"
+
+    def tolerances(name):
+        if name in report.means and re.search(r"(^|_)p\d\d_ns$", name):
+            return 0.008, 1
+        if name in report.means and not name.endswith("_percent") and "approx_distinct" in report.sql:
+            return 0.1, 1
+        # One engine cuts a mean to a whole number, the other rounds it.
+        return 1e-9, 1 if name in report.means and not name.endswith("percent") else 0
+
+    columns = [(index, *tolerances(name)) for index, name in enumerate(header)]
+    if "syscall_text(" in report.sql:
+        columns = [column for column in columns if header[column[0]] not in ("call", "value")]
+
+    def differences(ours, theirs):
+        return [
+            (header[index], one[index], other[index])
+            for one, other in zip(ours, theirs)
+            for index, tolerance, slack in columns
+            if not is_same(one[index], other[index], tolerance, slack)
+        ]
+
+    found = differences(ours, theirs)
+    if found:
+        # Where they are sorted by what is an estimate, the order differs.
+        def exact(row):
+            return [row[index] for index, tolerance, slack in columns if slack == 0]
+
+        found = min(found, differences(sorted(ours, key=exact), sorted(theirs, key=exact)), key=len)
+    if not found:
+        return ""
+    column, one, other = found[0]
+    return f"{len(found)} values differ, such as {column}: {one[:40]} and {other[:40]}"
+
+
+def choose(report, library, traces, rows):
+    """The trace with most rows of what a report needs."""
+
+    def score(trace):
+        _, tables = library.statements(report.sql, trace, "quantile_disc")
+        events = [rows.get((trace, table), 0) for table in report.needs if table not in ("processes", "stacks")]
+        return (min(events, default=0), sum(rows.get((trace, table), 0) for table in tables))
+
+    return max(traces, key=score)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ebrec", default="target/release/ebrec", help="the program (target/release/ebrec)")
+    parser.add_argument("--trace", action="append", default=[], type=pathlib.Path, help="folder of a trace; may be repeated")
+    parser.add_argument("--make", type=pathlib.Path, metavar="FOLDER", help="make traces for all reports in this folder, unless they are there")
+    parser.add_argument("--events", type=int, default=10_000_000, help="of each trace that is made")
+    parser.add_argument("--reports", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPUs that both may use")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for one answer")
+    parser.add_argument("--queries", type=pathlib.Path, help="folder with other texts of the reports, for both")
+    parser.add_argument("--keep", type=pathlib.Path, help="folder that the answers stay in")
+    parser.add_argument("-o", "--output", help="file of the table, instead of the terminal")
+    args = parser.parse_args()
+    library = Library(ROOT / "queries")
+    paths = [path for job in JOBS for path in sorted((ROOT / "queries" / job).glob("*.sql"))]
+    own = {path.stem: path for path in args.queries.rglob("*.sql")} if args.queries else {}
+    reports = [Report(own.get(path.stem, path)) for path in paths if not args.reports or path.stem in args.reports]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(args, args.keep or pathlib.Path(folder))
+        bench.folder.mkdir(parents=True, exist_ok=True)
+        if args.make:
+            make(args.make, args.events, bench, library)
+            args.trace += sorted(path.parent for path in args.make.glob("*/trace.json"))
+        traces = [trace.resolve() for trace in args.trace]
+        rows = {}
+        for trace in traces:
+            counted = "SELECT file_name, num_rows FROM parquet_file_metadata('{}/*/*.parquet')".format(trace)
+            for file, count in bench.duckdb([counted])[2] or []:
+                key = trace, pathlib.Path(file).parent.name
+                rows[key] = rows.get(key, 0) + count
+        lines = [measured(report, bench, library, choose(report, library, traces, rows), rows, args) for report in reports]
+    table = [
+        "| report | trace | rows read | rows | ebrec | DuckDB | ratio | with its approximate quantiles | ebrec | DuckDB | answers |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        *lines,
+    ]
+    text = "\n".join(table) + "\n"
+    if args.output:
+        pathlib.Path(args.output).write_text(text)
+    else:
+        print(text, end="")
+
+
+def measured(report, bench, library, trace, rows, args):
+    """The line of a report in the table."""
+    _, tables = library.statements(report.sql, trace, "quantile_disc")
+    read = sum(rows.get((trace, table), 0) for table in tables)
+    contestants = {"ebrec": lambda: bench.report(report, trace)}
+    for quantile in ["quantile_disc", "approx_quantile"] if report.has_quantiles else ["quantile_disc"]:
+        contestants[quantile] = lambda quantile=quantile: bench.answer(report.sql, library, report, trace, quantile)
+    seconds, peaks, files, errors = {}, {}, {}, {}
+    for turn in range(args.rounds):
+        order = list(contestants)
+        for name in order if turn % 2 == 0 else reversed(order):
+            if name in errors:
+                continue
+            took, peak, error, files[name] = contestants[name]()
+            if error:
+                errors[name] = error
+                continue
+            seconds.setdefault(name, []).append(took)
+            peaks[name] = max(peak, peaks.get(name, 0))
+    medians = {name: statistics.median(taken) for name, taken in seconds.items() if name not in errors}
+
+    def cell(values, name, form):
+        return form.format(values[name]) if name in values else errors.get(name, "")[:60].replace("|", "/")
+
+    def ratio(name):
+        return f"{medians['ebrec'] / medians[name]:.2f}" if {"ebrec", name} <= set(medians) else ""
+
+    if {"ebrec", "quantile_disc"} <= set(medians):
+        said = compare(report, files["ebrec"], files["quantile_disc"])
+    else:
+        said = "; ".join(f"{name}: {error}" for name, error in errors.items())
+    answered = len(read_rows(files["ebrec"])[1]) if "ebrec" in medians else 0
+    print(
+        f"{report.name}: " + ", ".join(f"{name} {median:.3f} s" for name, median in medians.items()),
+        "same" if not said else said, file=sys.stderr, flush=True,
+    )
+    cells = [
+        f"`{report.name}`", trace.name, f"{read:,}", f"{answered:,}",
+        cell(medians, "ebrec", "{:.3f} s"), cell(medians, "quantile_disc", "{:.3f} s"), ratio("quantile_disc"),
+        ratio("approx_quantile"), cell(peaks, "ebrec", "{:.0f} MiB"), cell(peaks, "quantile_disc", "{:.0f} MiB"),
+        (said or "same").replace("|", "\\|"),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+main()

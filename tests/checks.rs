@@ -1,0 +1,336 @@
+//! Checks: their headers, what they find in the recorded data sets, their reference page, those of users, and what
+//! `ebrec check` says of what it cannot see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::command::{Run, ebrec};
+use crate::synthetic;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder for a test, with `trace` in it.
+fn small() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::small(&folder.path().join("trace"));
+    folder
+}
+
+fn list() -> Vec<Value> {
+    let out = ebrec(root(), &["check", "--list", "--format", "json"]).ok();
+    serde_json::from_str(&out).unwrap()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn parsed(run: &Run) -> Value {
+    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+}
+
+fn dataset(name: &str) -> PathBuf {
+    root().join("datasets").join(name).join("trace")
+}
+
+#[test]
+fn every_check_is_what_its_header_says() {
+    let run = ebrec(root(), &["check", "--lint"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.trim_end().ends_with(" checks, 0 problems"), "{}", run.out);
+    assert!(list().len() >= 40);
+}
+
+#[test]
+fn the_reference_page_of_checks_is_of_today() {
+    let page = ebrec(root(), &["check", "--list", "--format", "markdown"]).ok();
+    let path = root().join("docs/checks.md");
+    let is_same = fs::read_to_string(&path).is_ok_and(|old| old == page);
+    fs::write(&path, page).unwrap();
+    assert!(is_same, "docs/checks.md was stale: look at the change");
+}
+
+/// Programs that do their work are no findings of medium severity or more, and no check fails on them.
+#[test]
+fn quiet_recordings_are_quiet() {
+    let quiet = [
+        "network", "dns", "vitals", "web", "compiler", "database", "server", "script", "memory",
+        "locks", "threads",
+    ];
+    for name in quiet {
+        let trace = dataset(name);
+        let args = ["check", "-t", trace.to_str().unwrap(), "--format", "json"];
+        let run = ebrec(root(), &args);
+        let told = parsed(&run);
+        for finding in told["findings"].as_array().unwrap() {
+            let severity = text(finding, "severity");
+            assert!(
+                ["info", "low"].contains(&severity),
+                "{name}: {} {}: {}",
+                severity,
+                text(finding, "check"),
+                text(finding, "sentence")
+            );
+        }
+        for check in told["checks"].as_array().unwrap() {
+            let verdict = text(check, "verdict");
+            assert!(
+                ["found", "clean", "cannot tell"].contains(&verdict),
+                "{name}: {}: {verdict} {}",
+                text(check, "check"),
+                check["reasons"]
+            );
+        }
+        assert_eq!(run.code, 0, "{name}");
+    }
+}
+
+/// Every check says in which recordings it finds something and in which it finds nothing, and does so.
+#[test]
+fn checks_fire_and_are_silent_where_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut looks = |name: &str| -> BTreeSet<String> {
+        let look = || {
+            let mut trace = dataset(name);
+            if !trace.exists() {
+                trace = folder.path().join(name);
+                let path = trace.to_str().unwrap();
+                ebrec(root(), &["synth", "--scenario", name, "--events", "20000", "-o", path]).ok();
+            }
+            let args = ["check", "-t", trace.to_str().unwrap(), "--format", "json"];
+            let told = parsed(&ebrec(root(), &args));
+            let findings = told["findings"].as_array().unwrap().iter();
+            findings.map(|finding| text(finding, "check").to_string()).collect()
+        };
+        found.entry(name.to_string()).or_insert_with(look).clone()
+    };
+    let mut wrong = Vec::new();
+    for check in list() {
+        let name = text(&check, "name");
+        let names = |key: &str| check[key].as_array().unwrap().clone();
+        if names("fires").is_empty() || names("silent").is_empty() {
+            wrong.push(format!("{name} is not proved: `@fires`, `@silent`"));
+        }
+        for (key, expected) in [("fires", true), ("silent", false)] {
+            for data in names(key) {
+                let data = data.as_str().unwrap();
+                if looks(data).contains(name) != expected {
+                    wrong.push(format!("{name} is not {key} in {data}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What the recorded attacks say that must be found is found, in the process that made it.
+#[test]
+fn recorded_attacks_are_found_without_root() {
+    for name in ["execution", "persistence", "behaviour"] {
+        let trace = dataset(name);
+        let args = ["check", "-t", trace.to_str().unwrap(), "--format", "json"];
+        let told = parsed(&ebrec(root(), &args));
+        let found: BTreeSet<String> = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| format!("{}\t{}", text(finding, "check"), finding["pid"]))
+            .collect();
+        let expected = fs::read_to_string(trace.with_file_name("expected.txt")).unwrap();
+        assert!(expected.lines().count() >= 20);
+        let missing: Vec<&str> = expected.lines().filter(|line| !found.contains(*line)).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
+}
+
+/// A table that was not recorded is never taken for one in which nothing happened.
+#[test]
+fn what_was_not_recorded_cannot_be_told() {
+    let trace = dataset("compiler");
+    let trace = trace.to_str().unwrap();
+    let args = ["check", "beaconing", "-t", trace, "--format", "json"];
+    let told = parsed(&ebrec(root(), &args));
+    let check = &told["checks"][0];
+    assert_eq!(text(check, "verdict"), "cannot tell");
+    assert_eq!(check["reasons"][0], "connections was not recorded");
+    let page = ebrec(root(), &["check", "beaconing", "-t", trace]).ok();
+    assert!(page.contains("no findings; 0 checks clean; 1 check cannot tell"), "{page}");
+    assert!(page.contains("Cannot tell, since connections was not recorded: beaconing."), "{page}");
+    let strict = ebrec(root(), &["check", "beaconing", "-t", trace, "--strict"]);
+    assert_eq!(strict.code, 1);
+}
+
+/// A check of a user's: every exec is a finding.
+const OWN: &str = "\
+-- # Any program
+-- Was a program run? One row per exec.
+-- @severity high
+-- @technique T1204
+-- @rationale A test.
+-- @false-positive All of them.
+-- @needs process_events
+-- @window 0s
+-- @param like text %  The program, as LIKE takes it.
+-- @column ts        When.
+-- @column host      Machine.
+-- @column upid      Process for good.
+-- @column pid       Process id.
+-- @column sentence  What was found.
+-- @column exe       The program.
+-- @evidence SELECT * FROM process_events WHERE upid = {upid} AND ts = {ts} AND exe = {exe}
+-- @next ebrec explain --pid {pid} --at {ts}
+SELECT ts, host, upid, pid, concat(comm, ' ran ', exe) AS sentence, exe
+FROM execs WHERE exe LIKE $like ORDER BY ts, host, upid
+";
+
+fn own() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("checks")).unwrap();
+    fs::write(folder.path().join("checks/any_program.sql"), OWN).unwrap();
+    folder
+}
+
+#[test]
+fn a_check_of_a_user_works_without_a_rebuild() {
+    let own = own();
+    let rules = own.path().to_str().unwrap();
+    let trace = dataset("script");
+    let trace = trace.to_str().unwrap();
+    let lint = ebrec(root(), &["check", "--lint", "--rules", rules]);
+    assert_eq!((lint.code, lint.out.as_str()), (0, "1 checks, 0 problems\n"));
+    let args = ["check", "any_program", "--rules", rules, "-t", trace];
+    let page = ebrec(root(), &args);
+    assert_eq!(page.code, 1, "{page:?}");
+    assert!(page.out.contains("HIGH  any_program: Any program (T1204)"), "{}", page.out);
+    let about = ebrec(root(), &["check", "--about", "any_program", "--rules", rules]).ok();
+    assert!(about.contains("--set any_program.like=%"), "{about}");
+
+    let told = parsed(&ebrec(root(), &[&args[..], &["--format", "json"]].concat()));
+    let findings = told["findings"].as_array().unwrap();
+    assert!(findings.len() > 2);
+    for finding in findings {
+        // The evidence is there, and the next command works.
+        let evidence =
+            ebrec(root(), &["query", "-t", trace, "--format", "ndjson", text(finding, "evidence")])
+                .ok();
+        assert_eq!(evidence.lines().count(), 1, "{}", text(finding, "evidence"));
+        assert_eq!(finding["process"]["pid"], finding["pid"]);
+    }
+    let next = text(&findings[0], "next").strip_prefix("ebrec ").unwrap();
+    let words: Vec<&str> = next.split(' ').collect();
+    assert!(ebrec(root(), &words).ok().contains("exec"));
+
+    let none = [&args[..], &["--set", "any_program.like=/nowhere/%"]].concat();
+    assert_eq!(ebrec(root(), &none).code, 0);
+    let high = [&args[..], &["--fail-on", "critical"]].concat();
+    assert_eq!(ebrec(root(), &high).code, 0);
+    let lines = ebrec(root(), &[&args[..], &["--format", "ndjson"]].concat()).out;
+    assert_eq!(lines.lines().count(), findings.len() + 1);
+    let sarif = parsed(&ebrec(root(), &[&args[..], &["--format", "sarif"]].concat()));
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!((sarif["version"].as_str(), results.len()), (Some("2.1.0"), findings.len()));
+    assert_eq!(results[0]["level"], "error");
+}
+
+#[test]
+fn findings_can_be_lived_with_for_a_reason_and_a_time() {
+    let own = own();
+    let rules = own.path().to_str().unwrap();
+    let trace = dataset("script");
+    let file = own.path().join("suppressions.toml");
+    let check = |rule: &str| {
+        fs::write(&file, rule).unwrap();
+        let (trace, file) = (trace.to_str().unwrap(), file.to_str().unwrap());
+        let args = ["check", "any_program", "--rules", rules, "-t", trace, "--suppressions", file];
+        ebrec(root(), &args)
+    };
+    let rule = |expires: &str| {
+        format!(
+            "[[suppress]]\ncheck = \"any_program\"\nreason = \"ours\"\nexpires = \"{expires}\"\n"
+        )
+    };
+    let all = check(&rule("2999-01-01"));
+    assert_eq!(all.code, 0, "{all:?}");
+    assert!(all.out.contains(" suppressed"), "{}", all.out);
+    let expired = check(&rule("2020-01-01"));
+    assert_eq!(expired.code, 1);
+    assert!(
+        expired.out.contains("Note: the suppression of any_program (ours) expired on 2020-01-01."),
+        "{}",
+        expired.out
+    );
+    let some = check(&format!("{}where = {{ exe = \"*/sleep\" }}\n", rule("2999-01-01")));
+    assert_eq!(some.code, 1);
+    let error = |rule: &str| check(rule).error();
+    let path = file.display();
+    assert_eq!(
+        error("[[suppress]]\ncheck = \"any_programm\"\nreason = \"x\"\nexpires = \"2999-01-01\"\n"),
+        format!(
+            "cannot read {path}: there is no check `any_programm`; did you mean `any_program`?"
+        )
+    );
+    assert_eq!(
+        error("[[suppress]]\ncheck = \"any_program\"\nreason = \" \"\nexpires = \"2999-01-01\"\n"),
+        format!("cannot read {path}: the rule for any_program gives no reason")
+    );
+    assert!(error("[[suppress]]\ncheck = \"any_program\"\nreason = \"x\"\n").contains("expires"));
+    assert!(error("nonsense").starts_with(&format!("cannot read {path}: ")));
+}
+
+#[test]
+fn only_what_is_new_is_told_the_second_time() {
+    let own = own();
+    let rules = own.path().to_str().unwrap();
+    let state = own.path().join("state.json");
+    let trace = dataset("script");
+    let args = [
+        "check",
+        "any_program",
+        "--rules",
+        rules,
+        "-t",
+        trace.to_str().unwrap(),
+        "--since-last",
+        "--state",
+        state.to_str().unwrap(),
+    ];
+    assert_eq!(ebrec(root(), &args).code, 1);
+    let again = ebrec(root(), &args).ok();
+    assert!(again.contains("no findings") && again.contains(" told before"), "{again}");
+    let other = small();
+    let mut others = args;
+    others[5] = "trace";
+    let error = ebrec(other.path(), &others).error();
+    assert!(error.ends_with("is about other traces; name another file with --state"), "{error}");
+}
+
+#[test]
+fn bad_input_is_one_sentence() {
+    let folder = small();
+    let error = |args: &[&str]| ebrec(folder.path(), &[&["check"], args].concat()).error();
+    assert_eq!(
+        error(&["reverse_shel"]),
+        "there is no check `reverse_shel`; did you mean `reverse_shell`?"
+    );
+    assert_eq!(
+        error(&["--technique", "T9999"]),
+        "no check is of that kind; `ebrec check --list` lists them"
+    );
+    assert_eq!(error(&["--set", "port_scan=3"]), "--set port_scan=3: expected CHECK.PARAM=VALUE");
+    assert!(error(&["--fail-on", "often"]).contains("expected info, low, medium, high, critical"));
+    assert!(error(&["-t", "nowhere"]).contains("nowhere"));
+    assert!(error(&["--rules", "nowhere"]).starts_with("cannot read nowhere: "));
+    // A broken file of a user's keeps no other check from being made.
+    let rules = folder.path().join("rules");
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("half.sql"), "-- # Half\nSELECT 1").unwrap();
+    let run = ebrec(folder.path(), &["check", "fileless_exec", "--rules", "rules"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("rules/half.sql: `-- @severity` is missing"), "{}", run.err);
+}
