@@ -36,8 +36,6 @@ pub use truth::Fact;
 const SECOND: i64 = 1_000_000_000;
 /// Events in a second of a long trace.
 const EVENTS_PER_SECOND: i64 = 100_000;
-/// A short trace is no shorter than this.
-const SECONDS_MIN: i64 = 30;
 /// Fewer events than these are not enough for what is planted.
 const EVENTS_MIN: u64 = 2_000;
 /// How finely time is cut before segments are made of it.
@@ -235,7 +233,7 @@ struct Segments {
 impl Segments {
     fn new(scenario: &Scenario, options: &Options) -> Segments {
         let events = i64::try_from(options.events).unwrap_or(i64::MAX);
-        let seconds = (events / EVENTS_PER_SECOND).max(SECONDS_MIN);
+        let seconds = (events / EVENTS_PER_SECOND).max(scenario.seconds);
         let span = Span { begin: BEGIN_NS, end: BEGIN_NS + seconds * SECOND };
         let mut world = World::new(span, options.seed);
         let plays = scenarios::begin(scenario, &mut world, options.seed, events);

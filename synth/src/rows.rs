@@ -22,7 +22,7 @@ pub(crate) trait Row: Copy + Send + Sync {
     /// The event kind it is of.
     fn kind(&self) -> &'static str;
     fn cpu(&self) -> u16;
-    /// The thread; none of gauges.
+    /// The thread; none of gauges, and of what comes from outside.
     fn thread(&self) -> Option<u32>;
     /// Gives the columns that are its own.
     fn columns(rows: &[Self], world: &World, out: &mut Columns);
@@ -37,11 +37,12 @@ fn common<R: Row>(rows: &[R], world: &World, out: &mut Columns) {
     let who: Vec<Option<(&Thread, &Process)>> = rows.iter().map(thread).collect();
     let who = || who.iter().map(Option::as_ref);
     out.int32("cpu", rows.iter().map(|row| Some(i32::from(row.cpu()))));
-    out.int32("pid", who().map(|who| Some(who?.1.pid)));
-    out.int32("tid", who().map(|who| Some(who?.0.tid)));
+    // Nobody is the thread that a CPU runs when it has nothing to do.
+    out.int32("pid", who().map(|who| Some(who.map_or(0, |who| who.1.pid))));
+    out.int32("tid", who().map(|who| Some(who.map_or(0, |who| who.0.tid))));
     out.int64("upid", who().map(|who| Some(who?.1.upid)));
-    out.text("comm", who().map(|who| Some(who?.0.comm)));
-    out.int64("cgroup_id", who().map(|who| Some(who?.1.cgroup_id)));
+    out.text("comm", who().map(|who| Some(who.map_or("swapper/0", |who| &who.0.comm))));
+    out.int64("cgroup_id", who().map(|who| Some(who?.1.place.cgroup_id)));
 }
 
 fn table_of<R: Row>() -> &'static Table {
@@ -96,6 +97,16 @@ macro_rules! rows {
                 Rows { $($table: take(&mut self.$table, until),)+ }
             }
 
+            /// Adds the rows of others.
+            pub fn append(&mut self, mut others: Rows) {
+                $(self.$table.append(&mut others.$table);)+
+            }
+
+            /// Takes away those of `end` and later.
+            pub fn before(&mut self, end: i64) {
+                $(self.$table.retain(|row| row.ts() < end);)+
+            }
+
             /// Loses some, and counts all.
             pub fn lose(&mut self, counts: &mut Counts, loss: &mut Loss) {
                 $(lose(&mut self.$table, counts, loss);)+
@@ -134,6 +145,9 @@ rows! {
     connections: Connection,
     connection_events: ConnectionEvent,
     flows: Flow,
+    packets: Packet,
+    dns: Dns,
+    signals: Signal,
     block_io: Request,
     system: Gauge,
 }
@@ -169,7 +183,7 @@ macro_rules! of_threads {
                 self.at.cpu
             }
             fn thread(&self) -> Option<u32> {
-                Some(self.at.thread)
+                Some(self.at.thread).filter(|thread| *thread != $crate::rows::NOBODY)
             }
             fn columns(rows: &[Self], world: &World, out: &mut Columns) {
                 $row::own(rows, world, out);
@@ -216,9 +230,13 @@ macro_rules! texts {
 mod machine;
 mod memory;
 mod network;
+mod packets;
 mod processes;
+mod signals;
 
 pub(crate) use machine::{Gauge, Request, Sample, TaskUsage};
 pub(crate) use memory::{Allocation, MemoryUsage};
 pub(crate) use network::{Connection, ConnectionEvent, Flow};
+pub(crate) use packets::{Dns, Packet};
 pub(crate) use processes::{NOBODY, Offcpu, ProcessEvent, Slice, Syscall};
+pub(crate) use signals::Signal;

@@ -1,5 +1,7 @@
 //! The tables of a segment that are not made of events: who was there, what was lost, the clocks.
 
+use std::collections::BTreeSet;
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use schema::events::EVENTS;
@@ -37,7 +39,7 @@ pub(crate) fn write(
     let batches = [
         ("processes", processes(about, world)),
         ("threads", threads(about, world)),
-        ("containers", Columns::new("containers", 0).finish()),
+        ("containers", containers(about, world)),
         ("stacks", to_batch(HOST, &stacks)),
         ("loss", loss(about)),
         ("cost", cost(about)),
@@ -68,25 +70,57 @@ fn processes(about: &About, world: &World) -> Result<RecordBatch, ArrowError> {
     let rows = || rows.iter();
     let parent = |process: &&&Process| process.parent.map(|parent| &world.processes[parent]);
     let end = |process: &&Process| process.end.filter(|end| *end < span.end);
-    let cgroups: Vec<String> = rows().map(|process| process.cgroup()).collect();
-    let mut out = Columns::new("processes", cgroups.len());
+    let container = |process: &&Process| Some(&world.containers[process.place.container?]);
+    let ended = |process: &&Process| end(process).is_some();
+    let signal = |process: &&Process| Some(process.signal).filter(|name| !name.is_empty());
+    let mut out = Columns::new("processes", rows().len());
     out.moment("start_ts", rows().map(|process| Some(process.start)));
     out.moment("end_ts", rows().map(end));
     out.int32("pid", rows().map(|process| Some(process.pid)));
     out.int64("upid", rows().map(|process| Some(process.upid)));
     out.int32("parent_pid", rows().map(|process| Some(parent(&process)?.pid)));
     out.int64("parent_upid", rows().map(|process| Some(parent(&process)?.upid)));
-    out.text("comm", rows().map(|process| Some(process.comm)));
-    out.text("exe", rows().map(|process| Some(process.exe.as_str())));
-    out.text("argv", rows().map(|process| Some(process.argv.as_str())));
-    out.text("cwd", rows().map(|process| Some(process.cwd)));
-    out.int64("uid", rows().map(|process| Some(process.uid)));
-    out.int64("gid", rows().map(|process| Some(process.uid)));
-    out.int64("cgroup_id", rows().map(|process| Some(process.cgroup_id)));
-    out.text("cgroup", cgroups.iter().map(|cgroup| Some(cgroup.as_str())));
-    out.text("unit", rows().map(|process| Some(process.unit)));
-    out.int32("exit_code", rows().map(|process| end(process).map(|_| process.exit_code)));
-    out.int64("netns", rows().map(|_| Some(NETNS)));
+    let first = |process: &&Process| &world.threads[process.first_thread as usize];
+    out.text("comm", rows().map(|process| Some(first(process).comm.as_str())));
+    out.text("exe", rows().map(|process| known(&process.program.exe)));
+    out.text("argv", rows().map(|process| known(&process.program.argv)));
+    out.text("cwd", rows().map(|process| known(&process.program.cwd)));
+    out.int64("uid", rows().map(|process| Some(process.program.uid)));
+    out.int64("gid", rows().map(|process| Some(process.program.uid)));
+    out.int64("cgroup_id", rows().map(|process| Some(process.place.cgroup_id)));
+    out.text("cgroup", rows().map(|process| Some(process.place.cgroup.as_str())));
+    out.text("container_id", rows().map(|process| Some(container(process)?.id.as_str())));
+    out.text("container_name", rows().map(|process| Some(container(process)?.name)));
+    out.text("unit", rows().map(|process| process.place.unit.as_deref()));
+    let code = |process: &&Process| {
+        Some(process.exit_code).filter(|_| ended(process) && signal(process).is_none())
+    };
+    out.int32("exit_code", rows().map(code));
+    out.text("signal", rows().map(|process| signal(process).filter(|_| ended(process))));
+    out.int64("netns", rows().map(|process| Some(process.place.netns)));
+    out.finish()
+}
+
+/// A thread of the kernel is no program.
+fn known(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn containers(about: &About, world: &World) -> Result<RecordBatch, ArrowError> {
+    let present: BTreeSet<usize> = world
+        .processes
+        .iter()
+        .filter(|process| is_within(process.start, process.end, about.span))
+        .filter_map(|process| process.place.container)
+        .collect();
+    let rows = || present.iter().map(|number| &world.containers[*number]);
+    let mut out = Columns::new("containers", present.len());
+    out.text("container_id", rows().map(|container| Some(container.id.as_str())));
+    out.text("name", rows().map(|container| Some(container.name)));
+    out.text("image", rows().map(|container| Some(container.image)));
+    out.text("runtime", rows().map(|_| Some("docker")));
+    out.int64("cgroup_id", rows().map(|container| Some(container.cgroup_id)));
+    out.text("cgroup", rows().map(|container| Some(container.cgroup.as_str())));
     out.finish()
 }
 
@@ -102,11 +136,12 @@ fn threads(about: &About, world: &World) -> Result<RecordBatch, ArrowError> {
     let rows = || rows.iter();
     let mut out = Columns::new("threads", rows().len());
     out.moment("start_ts", rows().map(|thread| Some(thread.start)));
-    out.moment("end_ts", rows().map(|thread| process(thread).end.filter(|end| *end < span.end)));
+    let end = |thread: &&Thread| thread.end.or(process(thread).end);
+    out.moment("end_ts", rows().map(|thread| end(thread).filter(|end| *end < span.end)));
     out.int32("pid", rows().map(|thread| Some(process(thread).pid)));
     out.int32("tid", rows().map(|thread| Some(thread.tid)));
     out.int64("upid", rows().map(|thread| Some(process(thread).upid)));
-    out.text("comm", rows().map(|thread| Some(thread.comm)));
+    out.text("comm", rows().map(|thread| Some(thread.comm.as_str())));
     out.finish()
 }
 

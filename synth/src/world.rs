@@ -7,6 +7,7 @@ use store::stacks::{Frame, KERNEL, Stack};
 
 use crate::random::{Random, hash};
 use crate::rows::{ProcessEvent, Rows};
+use crate::state::NETNS;
 
 /// Number of CPUs of the machine.
 pub(crate) const CPUS: i64 = 16;
@@ -42,32 +43,91 @@ pub(crate) struct Process {
     pub pid: i32,
     pub upid: i64,
     pub parent: Option<usize>,
-    pub comm: &'static str,
-    pub exe: String,
-    pub argv: String,
-    pub cwd: &'static str,
-    pub uid: i64,
-    pub unit: &'static str,
-    pub cgroup_id: i64,
+    /// What it is in the end.
+    pub program: Program,
+    /// The programs that it was seen to become, and when.
+    pub execs: Vec<(i64, Program)>,
+    pub place: Place,
     pub start: i64,
     pub end: Option<i64>,
     pub exit_code: i32,
+    /// The signal that ended it, if one did.
+    pub signal: &'static str,
     /// Its first thread, by number; the others follow.
     pub first_thread: u32,
 }
 
-impl Process {
-    pub fn cgroup(&self) -> String {
-        format!("/system.slice/{}", self.unit)
+/// A program that a process is or becomes, and who it is then.
+#[derive(Clone, Default)]
+pub(crate) struct Program {
+    /// As the caller named it.
+    pub path: String,
+    /// As the kernel names it.
+    pub exe: String,
+    pub argv: String,
+    pub cwd: String,
+    pub comm: String,
+    pub uid: i64,
+    pub euid: i64,
+}
+
+/// Where a process is.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub cgroup: String,
+    pub cgroup_id: i64,
+    pub netns: i64,
+    pub unit: Option<String>,
+    pub container: Option<usize>,
+}
+
+impl Place {
+    fn of_unit(unit: &str) -> Place {
+        Place {
+            cgroup: format!("/system.slice/{unit}"),
+            cgroup_id: 4000 + (hash(unit) % 4000) as i64,
+            netns: NETNS,
+            unit: Some(unit.to_string()),
+            container: None,
+        }
     }
+}
+
+/// A container.
+pub(crate) struct Container {
+    pub id: String,
+    pub name: &'static str,
+    pub image: &'static str,
+    pub cgroup: String,
+    pub cgroup_id: i64,
+}
+
+/// Users and capabilities of a thread, from a moment on.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Users {
+    pub uid: i64,
+    pub euid: i64,
+    pub old_uid: i64,
+    pub old_euid: i64,
+    pub cap_effective: i64,
 }
 
 /// A thread.
 pub(crate) struct Thread {
     pub process: usize,
     pub tid: i32,
-    pub comm: &'static str,
+    pub comm: String,
     pub start: i64,
+    /// When it ended, if that was before its process did.
+    pub end: Option<i64>,
+    /// The signal that ended it alone.
+    pub signal: &'static str,
+}
+
+impl Thread {
+    fn new(process: usize, tid: i32, comm: String, start: i64) -> Thread {
+        Thread { process, tid, comm, start, end: None, signal: "" }
+    }
 }
 
 /// What a new process is.
@@ -98,6 +158,8 @@ pub(crate) struct World {
     pub processes: Vec<Process>,
     pub threads: Vec<Thread>,
     pub stacks: BTreeMap<i64, Stack>,
+    pub containers: Vec<Container>,
+    pub users: Vec<Users>,
     texts: Vec<String>,
     numbers: HashMap<String, u32>,
     next_id: i32,
@@ -112,6 +174,8 @@ impl World {
             processes: Vec::new(),
             threads: Vec::new(),
             stacks: BTreeMap::new(),
+            containers: Vec::new(),
+            users: Vec::new(),
             // The number 0 is no text.
             texts: vec![String::new()],
             numbers: HashMap::new(),
@@ -131,11 +195,6 @@ impl World {
 
     /// Adds a process that `parent` starts; returns its first thread.
     pub fn child(&mut self, new: New, parent: Option<usize>) -> u32 {
-        let pid = self.id();
-        let earliest = BOOT_NS + i64::from(pid) * 13 * MILLISECOND;
-        let start_ms = (new.start.max(earliest) - BOOT_NS) / MILLISECOND;
-        let start = BOOT_NS + start_ms * MILLISECOND;
-        let first_thread = self.threads.len() as u32;
         let exe = match new.comm {
             "systemd" => "/usr/lib/systemd/systemd".to_string(),
             comm => format!("/usr/bin/{comm}"),
@@ -144,30 +203,73 @@ impl World {
             "" => exe.clone(),
             args => format!("{exe} {args}"),
         };
+        let program = Program {
+            path: exe.clone(),
+            exe,
+            argv,
+            cwd: if new.uid == 0 { "/" } else { "/srv" }.to_string(),
+            comm: new.comm.to_string(),
+            uid: new.uid,
+            euid: new.uid,
+        };
+        let first_thread = self.fork(new.start, parent, program, Place::of_unit(new.unit));
+        self.exec(first_thread);
+        let process = self.process_mut(first_thread);
+        (process.end, process.exit_code) = (new.end, new.exit_code);
+        let start = process.start;
+        for comm in new.threads {
+            self.thread(first_thread, comm, start + 5 * MILLISECOND);
+        }
+        first_thread
+    }
+
+    /// Adds a process that has not become another program yet; returns its first thread. The time of a start
+    /// is one of whole milliseconds.
+    pub fn fork(
+        &mut self,
+        start: i64,
+        parent: Option<usize>,
+        program: Program,
+        place: Place,
+    ) -> u32 {
+        let pid = self.id();
+        let earliest = BOOT_NS + i64::from(pid) * 13 * MILLISECOND;
+        let start_ms = (start.max(earliest) - BOOT_NS) / MILLISECOND;
+        let start = BOOT_NS + start_ms * MILLISECOND;
+        let first_thread = self.threads.len() as u32;
         let process = self.processes.len();
+        self.threads.push(Thread::new(process, pid, program.comm.clone(), start));
         self.processes.push(Process {
             pid,
             upid: start_ms << PID_BITS | i64::from(pid),
             parent,
-            comm: new.comm,
-            exe,
-            argv,
-            cwd: if new.uid == 0 { "/" } else { "/srv" },
-            uid: new.uid,
-            unit: new.unit,
-            cgroup_id: 4000 + (hash(new.unit) % 4000) as i64,
+            program,
+            execs: Vec::new(),
+            place,
             start,
-            end: new.end,
-            exit_code: new.exit_code,
+            end: None,
+            exit_code: 0,
+            signal: "",
             first_thread,
         });
-        self.threads.push(Thread { process, tid: pid, comm: new.comm, start });
-        for comm in new.threads {
-            let tid = self.id();
-            let start = start + 5 * MILLISECOND;
-            self.threads.push(Thread { process, tid, comm, start });
-        }
         first_thread
+    }
+
+    /// Has a new process become the program that it is, if that was recorded.
+    pub fn exec(&mut self, thread: u32) {
+        let begin = self.span.begin;
+        let process = self.process_mut(thread);
+        if process.start >= begin {
+            process.execs.push((process.start + 900_000, process.program.clone()));
+        }
+    }
+
+    /// Adds a thread to a process.
+    pub fn thread(&mut self, first_thread: u32, comm: &str, start: i64) -> u32 {
+        let tid = self.id();
+        let process = self.threads[first_thread as usize].process;
+        self.threads.push(Thread::new(process, tid, comm.to_string(), start));
+        self.threads.len() as u32 - 1
     }
 
     fn id(&mut self) -> i32 {
@@ -178,6 +280,16 @@ impl World {
 
     pub fn process_of(&self, thread: u32) -> &Process {
         &self.processes[self.threads[thread as usize].process]
+    }
+
+    /// The network namespace of a thread; of nobody, that of the machine.
+    pub fn netns_of(&self, thread: u32) -> i64 {
+        let thread = self.threads.get(thread as usize);
+        thread.map_or(NETNS, |thread| self.processes[thread.process].place.netns)
+    }
+
+    pub fn process_mut(&mut self, thread: u32) -> &mut Process {
+        &mut self.processes[self.threads[thread as usize].process]
     }
 
     /// The number of a text; of the empty one 0, which is NULL.
@@ -244,9 +356,10 @@ impl World {
             if process.start >= self.span.begin {
                 let parent = process.parent.map_or(0, |parent| self.processes[parent].first_thread);
                 let fork = process.start + 300_000;
-                let exec = process.start + 900_000;
                 rows.process_events.push(ProcessEvent::fork(fork, parent, own));
-                rows.process_events.push(ProcessEvent::exec(exec, own));
+            }
+            for (number, (ts, _)) in process.execs.iter().enumerate() {
+                rows.process_events.push(ProcessEvent::exec(*ts, own, number));
             }
             if let Some(end) = process.end {
                 rows.process_events.push(ProcessEvent::exit(end, own));
@@ -265,8 +378,9 @@ impl World {
                     number,
                 ));
             }
-            if let Some(end) = process.end {
-                rows.process_events.push(ProcessEvent::thread_exit(end - 100_000, number));
+            let last = process.end.map(|end| (end - 100_000).max(thread.start));
+            if let Some(end) = thread.end.or(last) {
+                rows.process_events.push(ProcessEvent::thread_exit(end, number));
             }
         }
     }

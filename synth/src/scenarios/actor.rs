@@ -100,7 +100,7 @@ impl Actor {
     /// Says where its time went, from when it first ran until it last did.
     pub fn account(&self, world: &World, truth: &mut Truth) {
         let Some((last, _, _)) = self.off else { return };
-        let comm = world.threads[self.thread as usize].comm;
+        let comm = world.threads[self.thread as usize].comm.as_str();
         truth.ns("wall_ns", comm, last - self.first);
         truth.ns("on_cpu_ns", comm, self.on_cpu_ns);
         truth.ns("run_queue_ns", comm, self.run_queue_ns);

@@ -77,7 +77,7 @@ pub(crate) fn begin(world: &mut World, seed: u64, events: i64) -> Box<dyn Play> 
     let (mut spots, mut weights) = (Vec::new(), Vec::new());
     for (comm, threads, stacks) in PROGRAMS {
         let first = world.process(New { threads, ..New::service(comm, "compute.service") });
-        let program = world.process_of(first).exe.clone();
+        let program = world.process_of(first).program.exe.clone();
         for (stack, weight) in *stacks {
             weights.push(*weight);
             let innermost = stack.rsplit(';').next().unwrap_or_default();
@@ -158,7 +158,7 @@ impl Play for Hot {
         for spot in &self.spots {
             let folded = world.folded(spot.stack_id);
             truth.count("stack_samples", folded.clone(), spot.samples);
-            let comm = world.process_of(spot.threads[0]).comm;
+            let comm = &world.process_of(spot.threads[0]).program.comm;
             processes.add(comm, spot.samples);
             modes.add(&format!("{comm}|{}", spot.mode), spot.samples);
             let innermost = folded.rsplit(';').next().unwrap_or_default();
@@ -177,8 +177,8 @@ impl Play for Hot {
         processes.into_facts(truth, "samples", "count");
         modes.into_facts(truth, "mode_samples", "count");
         for (thread, [user, kernel]) in &self.all {
-            let comm = world.threads[*thread as usize].comm;
-            truth.ns("cpu_ns", comm, (user + kernel) * self.period_ns);
+            let comm = &world.threads[*thread as usize].comm;
+            truth.ns("cpu_ns", comm.as_str(), (user + kernel) * self.period_ns);
         }
     }
 }

@@ -171,7 +171,7 @@ pub(crate) fn begin(world: &mut World, seed: u64, events: i64) -> Box<dyn Play> 
         let end = (*comm == "batch-import").then(|| span.at(BATCH_END));
         let new = New { threads, end, uid: 1000, ..New::service(comm, "app.service") };
         let first = world.process(new);
-        let program = world.process_of(first).exe.clone();
+        let program = world.process_of(first).program.exe.clone();
         let sites = specs.iter().map(|(stack, operation, sizes, fate, weight)| {
             let stack_id = world.stack(&format!("{comm}::main;{stack}"), &program);
             Site {

@@ -155,7 +155,7 @@ impl Locks {
         self.flusher.run(Run { end_state: "disk sleep", ..sleeping }, rows);
         let back = release - round.part(&mut self.random, 20, 60);
         let fsync = call(thread, 0, to - length / 500, back - to + length / 500, "fsync");
-        rows.syscalls.push(Syscall { arg_count: 1, args: [11, 0, 0, 0], ..fsync });
+        rows.syscalls.push(Syscall { arg_count: 1, args: [11, 0, 0, 0, 0, 0], ..fsync });
         let wake_ns = self.random.between(1_000, 1_000 + length / 500);
         let end = release + round.part(&mut self.random, 10, 30);
         let run = Run::sleeping(back, end, wake_ns, self.stacks.flusher_sleep);
@@ -166,7 +166,7 @@ impl Locks {
         rows.syscalls.push(Syscall {
             ret: i64::from(WORKERS),
             arg_count: 4,
-            args: [LOCK, FUTEX_WAKE_PRIVATE, i64::from(i32::MAX), 0],
+            args: [LOCK, FUTEX_WAKE_PRIVATE, i64::from(i32::MAX), 0, 0, 0],
             ..wake
         });
         self.held_ns += release - begin;
@@ -177,7 +177,7 @@ impl Locks {
         let random = &mut self.random;
         let worker = &mut self.workers[at];
         let (thread, cpu) = (worker.thread, at as u16 + 1);
-        let comm = world.threads[thread as usize].comm;
+        let comm = &world.threads[thread as usize].comm;
         // It gets something to do, and comes to want the lock.
         let woken = begin + round.part(random, 10, 40);
         let wants = begin + round.part(random, 50, 300);
@@ -186,7 +186,7 @@ impl Locks {
         if slept_ns > 0 {
             let wait = call(thread, cpu, woken - slept_ns - length / 1000, 0, "epoll_wait");
             let duration_ns = slept_ns + length / 500;
-            let (arg_count, args) = (4, [5, 0x7ffd_1000, 64, -1]);
+            let (arg_count, args) = (4, [5, 0x7ffd_1000, 64, -1, 0, 0]);
             rows.syscalls.push(Syscall { duration_ns, ret: 1, arg_count, args, ..wait });
         }
         // It gets the lock.
@@ -208,11 +208,11 @@ impl Locks {
         let futex = call(thread, cpu, wants - 800, waited_ns + 1_200, "futex");
         self.futex_calls += 1;
         self.futex_ns += futex.duration_ns;
-        let args = [LOCK, FUTEX_WAIT_PRIVATE, 2, 0];
+        let args = [LOCK, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0];
         rows.syscalls.push(Syscall { arg_count: 4, args, ..futex });
         let bytes = random.between(80, 400);
         let write = call(thread, cpu, from + (to - from) / 2, length / 200, "write");
-        let args = [9, 0x7f31_6000_0000, bytes, 0];
+        let args = [9, 0x7f31_6000_0000, bytes, 0, 0, 0];
         rows.syscalls.push(Syscall { ret: bytes, arg_count: 3, args, ..write });
         // Its CPU was not idle meanwhile.
         let collector = &mut self.collectors[at];
@@ -224,7 +224,7 @@ impl Locks {
             collector.run(run, rows);
             let futex = call(collector.thread, cpu, from + (to - from) / 2, length / 900, "futex");
             let (ret, error, arg_count) = (-11, "EAGAIN", 4);
-            let args = [OTHER_LOCK, FUTEX_WAIT_PRIVATE, 2, 0];
+            let args = [OTHER_LOCK, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0];
             rows.syscalls.push(Syscall { ret, error, arg_count, args, ..futex });
             from = to + round.part(random, 10, 30);
         }
@@ -271,7 +271,7 @@ impl Play for Locks {
         for actor in actors.chain(&self.workers).chain(&self.collectors) {
             actor.account(world, truth);
         }
-        let comm = |thread: u32| world.threads[thread as usize].comm;
+        let comm = |thread: u32| &world.threads[thread as usize].comm;
         let lock = format!("{LOCK:#x}");
         truth.count("futex_calls", lock.clone(), self.futex_calls);
         truth.ns("futex_ns", lock.clone(), self.futex_ns);

@@ -1,6 +1,7 @@
 //! The scenarios by name, and what they have in common.
 
 mod actor;
+mod attacks;
 mod background;
 mod disk;
 mod hot;
@@ -14,6 +15,9 @@ use schema::events::Stream;
 use crate::rows::Rows;
 use crate::truth::Truth;
 use crate::world::World;
+
+/// A short trace is no shorter than this.
+const SECONDS: i64 = 30;
 
 /// Something that happens on the machine.
 pub(crate) trait Play: Send {
@@ -37,6 +41,8 @@ pub struct Scenario {
     pub plants: &'static str,
     /// Its parts, by their names.
     parts: &'static [&'static str],
+    /// It lasts no shorter than so many seconds.
+    pub(crate) seconds: i64,
 }
 
 impl Scenario {
@@ -48,6 +54,14 @@ impl Scenario {
             "hot" => &[Stream::Stacks, Stream::Cpu],
             "locks" => &[Stream::Stacks, Stream::Sched, Stream::Syscalls],
             "disk" => &[Stream::Disk, Stream::System],
+            "attacks" | "lookalikes" => &[
+                Stream::Syscalls,
+                Stream::Network,
+                Stream::Packets,
+                Stream::Dns,
+                Stream::Signals,
+                Stream::Cpu,
+            ],
             _ => &[Stream::Syscalls, Stream::Sched],
         };
         let wanted: Vec<Stream> = self.parts.iter().flat_map(streams).copied().collect();
@@ -62,7 +76,15 @@ const fn single(
     parts: &'static [&'static str],
     plants: &'static str,
 ) -> Scenario {
-    Scenario { name, plants, parts }
+    Scenario { name, plants, parts, seconds: SECONDS }
+}
+
+const fn intrusion(
+    name: &'static str,
+    parts: &'static [&'static str],
+    plants: &'static str,
+) -> Scenario {
+    Scenario { name, plants, parts, seconds: attacks::SECONDS }
 }
 
 /// All scenarios.
@@ -94,6 +116,12 @@ pub const SCENARIOS: &[Scenario] = &[
         &["leaks", "retransmits", "hot", "locks", "disk", "storm"],
         "all of these at once",
     ),
+    intrusion("attacks", &["attacks"], "what every check of `ebrec check` has to find"),
+    intrusion(
+        "lookalikes",
+        &["lookalikes"],
+        "what looks like that and is none: nothing that a check may find",
+    ),
 ];
 
 /// The names of all scenarios, for people.
@@ -109,7 +137,10 @@ pub(crate) fn begin(
     events: i64,
 ) -> Vec<(&'static str, Box<dyn Play>)> {
     let events = events / scenario.parts.len() as i64;
-    background::begin(world, seed);
+    // The others have services of their own.
+    if scenario.seconds == SECONDS {
+        background::begin(world, seed);
+    }
     let part = |name: &&'static str| {
         let begin: Begin = match *name {
             "leaks" => leaks::begin,
@@ -117,6 +148,8 @@ pub(crate) fn begin(
             "hot" => hot::begin,
             "locks" => locks::begin,
             "disk" => disk::begin,
+            "attacks" => attacks::attacks,
+            "lookalikes" => attacks::lookalikes,
             _ => storm::begin,
         };
         (*name, begin(world, seed, events))

@@ -239,6 +239,7 @@ impl Making<'_> {
             state,
             error,
             events,
+            ..ConnectionEvent::default()
         });
     }
 }
@@ -367,6 +368,7 @@ impl Network {
                 local_port: row.local_port,
                 remote_address: row.remote_address,
                 remote_port: row.remote_port,
+                ..Flow::default()
             };
             making.rows.flows.push(flow);
             self.told.flow_sent_bytes.add(kind.comm, flow.sent_bytes);
@@ -376,7 +378,7 @@ impl Network {
 
     fn tell(&mut self, row: &Connection, world: &World) {
         let told = &mut self.told;
-        let comm = world.process_of(row.at.thread).comm;
+        let comm = world.process_of(row.at.thread).program.comm.as_str();
         let peer = world.text_of(row.remote_address).unwrap_or_default();
         told.connections.add(&format!("{comm}|{}", row.role), 1);
         for subject in [comm, peer] {

@@ -212,9 +212,9 @@ impl Storm {
                 syscall: habit.syscall,
                 error,
                 arg_count: habit.arg_count,
-                args: [first, 0x7ffc_0000_1000, count, 0],
+                args: [first, 0x7ffc_0000_1000, count, 0, 0, 0],
                 path,
-                address: 0,
+                ..Syscall::default()
             };
             self.push(row, world, rows);
         }
@@ -236,9 +236,9 @@ impl Storm {
                 syscall,
                 error: "EACCES",
                 arg_count: 4,
-                args: [-100, 0x7ffe_2000_0000, 0, 0],
+                args: [-100, 0x7ffe_2000_0000, 0, 0, 0, 0],
                 path: self.secrets[at as usize],
-                address: 0,
+                ..Syscall::default()
             };
             if self.burst_calls == 0 {
                 self.burst_ends.0 = ts;
