@@ -23,7 +23,7 @@ impl Traces {
     #[cfg(feature = "analyze")]
     pub fn typed(&self) -> Vec<String> {
         let text = |path: &PathBuf| path.display().to_string();
-        self.traces.iter().map(|path| quoted(&text(path))).collect()
+        self.traces.iter().map(|path| analyzer::check::shell_word(&text(path))).collect()
     }
 
     /// These, and then others.
@@ -38,16 +38,6 @@ impl Traces {
             anyhow::bail!("-t names a trace to read, and this command reads none");
         }
         Ok(())
-    }
-}
-
-/// A word as a shell takes it.
-#[cfg(feature = "analyze")]
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+@%,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -20,6 +20,7 @@ import argparse
 import calendar
 import csv
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -379,8 +380,8 @@ FILL = {
     }),
     "signals": (1, {
         "event": "'sent'", "signal": "list_value('SIGTERM', 'SIGUSR1', 'SIGPIPE', 'SIGALRM', 'SIGCHLD')[1 + pick(1, 5)]",
-        "code": "'SI_USER'", "target_upid": "pick(2, 2000)", "target_pid": "1000 + pick(2, 2000)",
-        "target_comm": "'worker' || pick(2, 2000) % 40", "sender_comm": "comm", "result": "'delivered'",
+        "code": "'SI_USER'", "target_upid": "1000000 + upid % 40 * 50 + pick(2, 50)", "target_pid": "target_upid - 999000",
+        "target_comm": "'worker' || upid % 40", "sender_comm": "comm", "result": "'delivered'",
     }),
     "page_faults": (1, {
         "fault": "CASE WHEN pick(1, 100) = 0 THEN 'major' ELSE 'minor' END", "mode": "CASE WHEN pick(2, 5) = 0 THEN 'kernel' ELSE 'user' END",
@@ -422,7 +423,9 @@ def make(folder, events, bench, library):
     others = folder / "others"
     for name, count, path in [*((name, events, folder / name) for name in SCENARIOS), ("hot", 2000, others)]:
         if not path.exists():
-            bench.run([bench.ebrec, "synth", "--scenario", name, "--events", str(count), "-o", str(path)])
+            command = [bench.ebrec, "synth", "--scenario", name, "--events", str(count), "-o", str(path)]
+            if error := bench.run(command)[3]:
+                sys.exit(f"duckdb.py: {error}")
     stacks = sorted((others / "stacks").glob("*.parquet"))[0]
     for table, (share, values) in FILL.items():
         common = {
@@ -438,18 +441,22 @@ def make(folder, events, bench, library):
         size, rows = 2_000_000, int(events * share)
         for segment in range(-(-rows // size)):
             path = others / table / f"{segment + 1:06}.parquet"
+            if path.exists() and table != "processes":
+                continue
             path.parent.mkdir(exist_ok=True)
             # Files of a segment are read when this one is there.
             complete = others / "segments" / path.name
             if not complete.exists():
                 shutil.copy(others / "segments/000001.parquet", complete)
-            bench.duckdb([
+            error = bench.duckdb([
                 "CREATE MACRO pick(i, salt, n) AS CAST(hash(i * 31 + salt) % n AS BIGINT)",
                 f"SET VARIABLE stacks = (SELECT list(stack_id) FROM read_parquet('{stacks}'))",
                 f"COPY (SELECT {', '.join(typed)} FROM (SELECT {', '.join(columns)} FROM"
                 f" range({segment * size}, {min(rows, (segment + 1) * size)}) AS numbers (i))) TO '{path}'"
-                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 131072, PARQUET_VERSION v2)",
-            ])
+                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 131072)",
+            ])[3]
+            if error:
+                sys.exit(f"duckdb.py: {error}")
 
 
 def moment(text):
@@ -462,14 +469,17 @@ def moment(text):
 
 
 def is_same(one, other, tolerance, slack):
-    """Whether two values are the same, numbers to a relative tolerance and an absolute slack."""
+    """Whether two values are the same: whole numbers to a slack, and numbers to a relative tolerance."""
     if one == other or one == "'" + other:
         return True
     try:
+        if re.fullmatch(r"-?\d+", one) and re.fullmatch(r"-?\d+", other):
+            one, other = int(one), int(other)
+            return abs(one - other) <= slack * (1 + tolerance * max(abs(one), abs(other)))
         one, other = float(one), float(other)
     except ValueError:
         return False
-    return abs(one - other) <= tolerance * max(abs(one), abs(other)) + slack
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
 
 
 def read_rows(path):
@@ -481,10 +491,10 @@ def read_rows(path):
 
 
 def compare(report, ours, theirs):
-    """What differs between two answers; nothing when they are the same."""
+    """How many rows an answer has, and what differs between two answers; nothing when they are the same."""
     (header, ours), (_, theirs) = read_rows(ours), read_rows(theirs)
     if len(ours) != len(theirs):
-        return f"{len(ours)} and {len(theirs)} rows"
+        return len(ours), f"{len(ours)} and {len(theirs)} rows"
 
     def tolerances(name):
         if name in report.means and re.search(r"(^|_)p\d\d_ns$", name):
@@ -492,7 +502,7 @@ def compare(report, ours, theirs):
         if name in report.means and not name.endswith("_percent") and "approx_distinct" in report.sql:
             return 0.1, 1
         # One engine cuts a mean to a whole number, the other rounds it.
-        return 1e-9, 1 if name in report.means and not name.endswith("percent") else 0
+        return 1e-9, 1 if name in report.means else 0
 
     columns = [(index, *tolerances(name)) for index, name in enumerate(header)]
     if "syscall_text(" in report.sql:
@@ -510,13 +520,13 @@ def compare(report, ours, theirs):
     if found:
         # Where they are sorted by what is an estimate, the order differs.
         def exact(row):
-            return [row[index] for index, tolerance, slack in columns if slack == 0]
+            return [row[index] for index, _, slack in columns if slack == 0]
 
         found = min(found, differences(sorted(ours, key=exact), sorted(theirs, key=exact)), key=len)
     if not found:
-        return ""
+        return len(ours), ""
     column, one, other = found[0]
-    return f"{len(found)} values differ, such as {column}: {one[:40]} and {other[:40]}"
+    return len(ours), f"{len(found)} values differ, such as {column}: {one[:40]} and {other[:40]}"
 
 
 def choose(report, library, traces, rows):
@@ -562,8 +572,13 @@ def main():
                 key = trace, pathlib.Path(file).parent.name
                 rows[key] = rows.get(key, 0) + count
         lines = [measured(report, bench, library, choose(report, library, traces, rows), rows, args) for report in reports]
+        version = bench.duckdb(["SELECT version()"])[2][0][0]
+        ours = bench.run([bench.ebrec, "--version"])[2].strip()
     table = [
-        "| report | trace | rows read | rows | ebrec | DuckDB | ratio | with its approximate quantiles | ebrec | DuckDB | answers |",
+        f"{ours} and DuckDB {version.removeprefix('v')}, {args.threads} CPUs, medians of {args.rounds} rounds.",
+        "",
+        "| report | trace | rows read | rows of the answer | ebrec | DuckDB | ratio | ratio to approximate quantiles "
+        "| peak of ebrec | peak of DuckDB | answers |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *lines,
     ]
@@ -602,10 +617,11 @@ def measured(report, bench, library, trace, rows, args):
         return f"{medians['ebrec'] / medians[name]:.2f}" if {"ebrec", name} <= set(medians) else ""
 
     if {"ebrec", "quantile_disc"} <= set(medians):
-        said = compare(report, files["ebrec"], files["quantile_disc"])
+        # In a process of its own: the peak of memory of a program is never below what this process had.
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            answered, said = pool.apply(compare, (report, files["ebrec"], files["quantile_disc"]))
     else:
-        said = "; ".join(f"{name}: {error}" for name, error in errors.items())
-    answered = len(read_rows(files["ebrec"])[1]) if "ebrec" in medians else 0
+        answered, said = 0, "; ".join(f"{name}: {error}" for name, error in errors.items())
     print(
         f"{report.name}: " + ", ".join(f"{name} {median:.3f} s" for name, median in medians.items()),
         "same" if not said else said, file=sys.stderr, flush=True,

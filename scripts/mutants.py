@@ -24,6 +24,8 @@ import typing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKS = ROOT / "queries" / "checks"
+# Views that are computed from the rows; the others are rows themselves.
+VIEWS = {"package_work": ROOT / "queries" / "views" / "package_work.sql"}
 ROWS = ROOT / "tests" / "programs" / "attacks" / "rows.py"
 # Its tables are not read, all that a check reads is made by hand; but a query needs a trace.
 TRACE = ROOT / "datasets" / "script" / "trace"
@@ -147,7 +149,10 @@ def table(name, kinds, rows):
 
 def over_rows(sql, tables):
     """The check over these tables: which hosts it has findings of."""
-    used = [definition for name, definition in tables.items() if re.search(rf"\b{name}\b", sql)]
+    views = {name: path.read_text() for name, path in VIEWS.items() if re.search(rf"\b{name}\b", sql)}
+    everything = " ".join([sql, *views.values()])
+    used = [definition for name, definition in tables.items() if re.search(rf"\b{name}\b", everything)]
+    used += [f"{name} AS ({view})" for name, view in views.items()]
     begin = re.match(r"\s*WITH(\s+RECURSIVE)?\s", sql)
     if begin:
         recursive, rest = begin[1] or "", ", " + sql[begin.end() :]

@@ -129,6 +129,90 @@ fn checks_fire_and_are_silent_where_they_say() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Findings by check and process, each with how often.
+type Findings = BTreeMap<(String, String), i64>;
+
+/// What a scenario planted: the subject of a fact is the check and the process.
+fn planted(trace: &str) -> Findings {
+    let sql = "SELECT subject, value FROM truth";
+    let facts = ebrec(root(), &["query", "-t", trace, "--format", "ndjson", sql]).ok();
+    let mut planted = Findings::new();
+    for fact in facts.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let (check, pid) = text(&fact, "subject").split_once('|').unwrap();
+        *planted.entry((check.to_string(), pid.to_string())).or_default() +=
+            fact["value"].as_i64().unwrap();
+    }
+    planted
+}
+
+fn found(trace: &str) -> Findings {
+    let told = parsed(&ebrec(root(), &["check", "-t", trace, "--format", "json"]));
+    let mut found = Findings::new();
+    for finding in told["findings"].as_array().unwrap() {
+        let pid = finding["pid"].as_i64().map_or_else(String::new, |pid| pid.to_string());
+        *found.entry((text(finding, "check").to_string(), pid)).or_default() += 1;
+    }
+    found
+}
+
+/// Of made-up attacks every one is found, in the process that made it and as often; of what looks like them nothing.
+#[test]
+fn precision_and_recall_are_those_of_the_page() {
+    const SEEDS: [&str; 3] = ["1", "2", "3"];
+    let folder = tempfile::tempdir().unwrap();
+    // By check: planted, found of them, found besides, look-alikes, found of them.
+    let mut sums: BTreeMap<String, [i64; 5]> = BTreeMap::new();
+    for seed in SEEDS {
+        for (scenario, at) in [("attacks", 0), ("lookalikes", 3)] {
+            let path = folder.path().join(format!("{scenario}-{seed}"));
+            let trace = path.to_str().unwrap();
+            let make = ["synth", "--scenario", scenario, "--events", "35000", "--seed", seed];
+            ebrec(root(), &[&make[..], &["-o", trace]].concat()).ok();
+            let (planted, found) = (planted(trace), found(trace));
+            for ((check, _), count) in &planted {
+                sums.entry(check.clone()).or_default()[at] += count;
+            }
+            for (key, count) in &found {
+                let expected = if at == 0 { planted.get(key).copied().unwrap_or(0) } else { 0 };
+                let sums = sums.entry(key.0.clone()).or_default();
+                sums[1] += expected.min(*count);
+                sums[if at == 0 { 2 } else { 4 }] += (count - expected).max(0);
+            }
+        }
+    }
+    let mut page = String::from(
+        "# Precision and recall\n\nMade by a test: traces of `ebrec synth --scenario attacks` and `--scenario lookalikes`, \
+         seeds 1, 2 and 3, and what `ebrec check` finds in them. A finding counts if it names the process that did it. The \
+         planted rows were written by what a check says that it finds, so this holds checks to their word; how much of \
+         real attacks they find it does not say.\n\n\
+         | check | planted | found | found besides | look-alikes | found of them | precision | recall |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    let percent = |part: i64, whole: i64| match whole {
+        0 => "-".to_string(),
+        _ => format!("{} %", 100 * part / whole),
+    };
+    let mut all = [0; 5];
+    let line = |name: &str, [planted, hit, besides, alike, wrong]: [i64; 5]| {
+        let precision = percent(hit, hit + besides + wrong);
+        let recall = percent(hit, planted);
+        format!(
+            "| {name} | {planted} | {hit} | {besides} | {alike} | {wrong} | {precision} | {recall} |\n"
+        )
+    };
+    for (check, sums) in &sums {
+        page += &line(check, *sums);
+        all.iter_mut().zip(sums).for_each(|(all, one)| *all += one);
+    }
+    page += &line("all", all);
+    let path = root().join("docs/precision.md");
+    let is_same = fs::read_to_string(&path).is_ok_and(|old| old == page);
+    fs::write(&path, page).unwrap();
+    assert_eq!(all[0], all[1], "not all is found: docs/precision.md");
+    assert_eq!((all[2], all[4]), (0, 0), "more is found than there is: docs/precision.md");
+    assert!(is_same, "docs/precision.md was stale: look at the change");
+}
+
 /// What the recorded attacks say that must be found is found, in the process that made it.
 #[test]
 fn recorded_attacks_are_found_without_root() {

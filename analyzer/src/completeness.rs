@@ -52,27 +52,19 @@ impl fmt::Display for Note {
                 f,
                 "{}: {} of {} events were lost (ebrec verify)",
                 self.table,
-                grouped(*lost),
-                grouped(*emitted)
+                human::grouped(*lost),
+                human::grouped(*emitted)
             ),
             Gap::Lost { lost, emitted: None } => {
-                write!(f, "{}: {} events were lost (ebrec verify)", self.table, grouped(*lost))
+                write!(
+                    f,
+                    "{}: {} events were lost (ebrec verify)",
+                    self.table,
+                    human::grouped(*lost)
+                )
             }
         }
     }
-}
-
-/// Digits in groups of three, for sentences.
-fn grouped(n: i64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// What a recording left out because it was asked to, or could not know.

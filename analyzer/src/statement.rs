@@ -10,6 +10,11 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use crate::error::Error;
 use crate::params::{self, Values};
 
+/// A text as a literal of SQL.
+pub(crate) fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// One parsed SQL statement.
 #[derive(Debug, Clone)]
 pub struct Query {

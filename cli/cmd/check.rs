@@ -257,7 +257,7 @@ impl Told<'_> {
 
     /// The command that shows the rows which prove a finding.
     fn query(&self, evidence: &str) -> String {
-        self.command(&format!("ebrec query {}", traces::quoted(evidence)))
+        self.command(&format!("ebrec query {}", analyzer::check::shell_word(evidence)))
     }
 }
 

@@ -19,9 +19,9 @@
 -- @evidence SELECT ts, comm, exe, argv AS what FROM execs WHERE host = {host} AND upid = {upid} UNION ALL SELECT ts,
 --     comm, exe, concat(operation, ' ', path) FROM file_accesses WHERE host = {host} AND upid = {upid} AND (path LIKE
 --     '/sys/%' OR path LIKE '/proc/sys/%') ORDER BY 1, 4
--- @fires persistence
--- @silent web, compiler, database
-WITH RECURSIVE
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
+WITH
 acts AS (
     SELECT ts, host, upid, pid, comm, exe, concat('ran ', left(argv, 200)) AS act
     FROM execs
@@ -59,25 +59,6 @@ found AS (
         array_agg(DISTINCT act ORDER BY act) AS acts
     FROM acts
     GROUP BY host, upid
-),
--- Programs that stand behind a finding: the program itself, who started it, who started that one, and so on.
-lineage AS (
-    SELECT host, upid, upid AS above, concat(exe, ' ') AS program, 0 AS depth FROM found
-    UNION ALL
-    SELECT l.host, l.upid, p.parent_upid, concat(p.exe, ' ', p.argv, ' '), l.depth + 1
-    FROM lineage l
-    JOIN processes p ON l.host = p.host AND l.above = p.upid
-    WHERE l.depth < 12
-),
-packaged AS (
-    SELECT DISTINCT host, upid
-    FROM lineage
-    WHERE regexp_like(
-        program,
-        '^/(usr/)?s?bin/(dpkg|rpm|dnf5|microdnf|zypper|pacman|apk|opkg|xbps-install) '
-            || '|^/usr/lib(exec)?/packagekitd '
-            || '|^/usr/(bin|libexec)/(platform-)?python3[.0-9]* [^ ]+ (-[EISsuB]+ )?/usr/bin/(dnf|dnf-3|yum) '
-    )
 )
 SELECT
     t.ts,
@@ -92,5 +73,7 @@ SELECT
     array_to_string(array_slice(t.acts, 1, 3), ', ') AS acts,
     CAST(array_length(t.acts) AS BIGINT) AS number
 FROM found t
-LEFT ANTI JOIN packaged k ON t.host = k.host AND t.upid = k.upid
+-- What runs a manager now was another program when it did this.
+LEFT ANTI JOIN package_work k
+    ON t.host = k.host AND t.upid = k.upid AND (k.depth > 0 OR t.exe = k.exe)
 ORDER BY t.ts, t.host, t.upid

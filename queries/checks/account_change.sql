@@ -23,8 +23,8 @@
 --     '%/useradd'"`.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH changes AS (
     SELECT
         host,

@@ -19,8 +19,8 @@
 -- @caveat What follows `tar ... |` is told by the programs that one parent started within a second, not by the pipe.
 -- @evidence SELECT ts, pid, comm, exe, argv, cwd, parent_pid, parent_comm, parent_argv FROM execs WHERE host = {host}
 --     AND upid = {upid} ORDER BY ts
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH
 packed AS (
     SELECT ts, host, upid, pid, comm, exe, argv, parent_upid

@@ -24,8 +24,8 @@
 -- @evidence SELECT ts, comm, pid, interface, direction, arp_operation, source_address, destination_address, arp_sender_mac,
 --     arp_target_mac FROM packets WHERE host = {host} AND ethertype = 'arp' AND source_address = {address} ORDER BY ts
 -- @next ebrec replay --kind packet
--- @fires behaviour
--- @silent network
+-- @fires attacks, behaviour
+-- @silent lookalikes, network
 WITH arp AS (
     SELECT
         ts, CAST(ts AS BIGINT) AS ns, host, netns, direction, upid, arp_operation, arp_sender_mac, source_address,

@@ -20,8 +20,8 @@
 -- @caveat The agents by which a cloud hands out its keys are left out.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
--- @fires persistence, intrusion
--- @silent web, compiler, database
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH RECURSIVE
 changes AS (
     SELECT

@@ -36,8 +36,8 @@
 -- @evidence SELECT ts, comm, pid, duration_ns, sent_bytes, received_bytes FROM connections WHERE host = {host}
 --     AND remote_address = {remote_address} AND remote_port = {remote_port} AND role IN ('client', 'peer') ORDER BY ts
 -- @next ebrec report connections --peer {remote_address} --port {remote_port} --sort time
--- @fires intrusion
--- @silent web, network
+-- @fires attacks, intrusion
+-- @silent lookalikes, web, network
 WITH bursts AS (
     -- What a process calls within `burst` is one row: a busy program would fill the memory otherwise.
     SELECT

@@ -21,8 +21,8 @@
 -- @caveat A connection that had not ended when the recording was read is not there yet.
 -- @evidence SELECT * FROM connections WHERE host = {host} AND local_port = {port}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, network
+-- @fires attacks, execution
+-- @silent lookalikes, web, network
 WITH shells AS (
     SELECT ts, host, upid, pid, comm, exe, argv
     FROM execs

@@ -18,8 +18,8 @@
 -- @column maps [total]      How many maps it made for them.
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND syscall = 'bpf' AND ret >= 0
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH calls AS (
     SELECT
         host, upid,

@@ -19,8 +19,8 @@
 -- @caveat Attempts that failed are not told.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND path = {file} ORDER BY ts, operation, path, path2
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(ts) AS ts,
     host,

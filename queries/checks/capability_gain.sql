@@ -21,8 +21,8 @@
 --     well.
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event IN ('setuid', 'exec')
 -- @next getcap {program}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH gains AS (
     SELECT ts, host, upid, pid, comm, uid, cap_effective
     FROM process_events

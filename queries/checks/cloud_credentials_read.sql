@@ -22,8 +22,8 @@
 --     {host} AND upid = {upid} AND path = {file} ORDER BY ts, operation, path, path2
 -- @caveat A script in Python, Node.js, Ruby, Java, Perl or PHP that reads fewer than `--files` of them is not told: the
 --     clients of clouds are written in those.
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(ts) AS ts,
     host,

@@ -23,8 +23,8 @@
 --     c.state, c.error FROM connections c JOIN processes p ON c.host = p.host AND c.upid = p.upid WHERE c.host = {host}
 --     AND c.remote_address = {address} AND c.remote_port = 80 AND (p.exe = {exe} OR c.upid = {upid}) ORDER BY c.ts,
 --     c.connection_id
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(c.ts) AS ts,
     c.host,

@@ -18,8 +18,8 @@
 -- @column kinds          The calls it made, at most five.
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND via = 'compat'
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH calls AS (
     SELECT
         host, upid,

@@ -20,8 +20,8 @@
 -- @evidence SELECT start_ts, end_ts, pid, comm, argv, signal FROM processes WHERE host = {host} AND exe = {exe}
 --     AND signal = {signal}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(end_ts) AS ts,
     host,

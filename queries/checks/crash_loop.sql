@@ -26,8 +26,8 @@
 -- @evidence SELECT start_ts, end_ts, pid, comm, argv, exit_code, signal FROM processes WHERE host = {host}
 --     AND exe = {exe} AND parent_upid = {parent_upid}
 -- @next ebrec report exits --comm {comm}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH runs AS (
     SELECT
         host, parent_upid, exe, argv, upid, pid, comm, end_ts AS ts, CAST(end_ts AS BIGINT) AS ns,

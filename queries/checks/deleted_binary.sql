@@ -21,8 +21,8 @@
 -- @caveat A file removed with its whole folder by a path relative to a changed working directory is not known.
 -- @evidence SELECT * FROM files WHERE host = {host} AND path = {exe} AND operation IN ('unlink', 'exec')
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH programs AS (
     SELECT host, upid, exe, max(ts) AS since
     FROM (

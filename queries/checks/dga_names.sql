@@ -27,8 +27,8 @@
 -- @caveat A program that asks a service of its machine has a row, and so has the service that asks on.
 -- @evidence SELECT ts, comm, pid, name, type, rcode FROM dns WHERE host = {host} AND rcode = 'NXDOMAIN' ORDER BY ts
 -- @next ebrec report dns --failed true
--- @fires behaviour
--- @silent dns
+-- @fires attacks, behaviour
+-- @silent lookalikes, dns
 WITH names AS (
     SELECT d.host, d.upid, p.parent_upid, coalesce(p.exe, d.comm) AS exe, lower(d.name) AS name, min(d.ts) AS ts
     FROM dns d

@@ -23,8 +23,8 @@
 -- @evidence SELECT e.ts, e.pid, e.comm, e.exe, e.argv, e.parent_pid FROM execs e LEFT JOIN processes p ON e.host =
 --     p.host AND e.parent_upid = p.upid WHERE e.host = {host} AND (e.parent_upid = {upid} OR p.parent_upid = {upid})
 --     ORDER BY e.ts, e.upid
--- @fires persistence, intrusion
--- @silent web, compiler, database
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH
 runs AS (
     SELECT

@@ -31,8 +31,8 @@
 -- @evidence SELECT ts, comm, pid, kind, name, type, message_bytes, answers FROM dns WHERE host = {host}
 --     AND lower(name) LIKE concat('%.', {domain}) ORDER BY ts
 -- @next ebrec report dns --failed false
--- @fires behaviour
--- @silent dns
+-- @fires attacks, behaviour
+-- @silent lookalikes, dns
 WITH asked AS (
     SELECT
         d.host, d.upid, p.parent_upid, coalesce(p.exe, d.comm) AS exe, lower(d.name) AS name,

@@ -29,8 +29,8 @@
 -- @caveat A shell that evaluates what it received (`eval`) starts nothing that could be seen.
 -- @evidence SELECT * FROM connections WHERE host = {host} AND pid = {from_pid}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web
+-- @fires attacks, execution
+-- @silent lookalikes, web
 WITH fetched AS (
     SELECT
         p.host, p.upid, p.pid, p.comm, p.parent_upid, p.start_ts, p.end_ts,

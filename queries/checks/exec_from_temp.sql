@@ -26,8 +26,8 @@
 -- @caveat A path that was relative to a changed working directory is not known.
 -- @evidence SELECT * FROM files WHERE host = {host} AND (path = {program} OR path2 = {program})
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH runs AS (
     SELECT
         ts, host, upid, pid, comm, argv,

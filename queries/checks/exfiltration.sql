@@ -28,8 +28,8 @@
 -- @evidence SELECT ts, comm, pid, protocol, remote_port, duration_ns, sent_bytes, received_bytes FROM connections
 --     WHERE host = {host} AND remote_address = {remote_address} ORDER BY sent_bytes DESC
 -- @next ebrec report connections --peer {remote_address}
--- @fires behaviour
--- @silent web, network
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, network
 WITH sums AS (
     SELECT
         c.host,

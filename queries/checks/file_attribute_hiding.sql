@@ -19,8 +19,8 @@
 -- @evidence SELECT ts, comm, exe, argv AS what FROM execs WHERE host = {host} AND upid = {upid} UNION ALL SELECT ts,
 --     comm, exe, path FROM file_accesses WHERE host = {host} AND upid = {upid} AND operation = 'file_setattr' ORDER BY
 --     1, 4
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH
 changes AS (
     SELECT ts, host, upid, pid, comm, exe, argv AS what, concat(' changed attributes: ', left(argv, 200)) AS act

@@ -24,8 +24,8 @@
 -- @caveat A program that maps code of its own into its memory, without exec, is not seen.
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event = 'exec'
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution, intrusion
--- @silent web, compiler, database
+-- @fires attacks, execution, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH programs AS (
     SELECT ts, host, upid, pid, comm, exe, path, argv, parent_comm, parent_exe FROM execs
     UNION ALL

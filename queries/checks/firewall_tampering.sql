@@ -20,8 +20,8 @@
 -- @evidence SELECT ts, pid, comm, exe, argv, parent_pid, parent_comm, parent_argv FROM execs WHERE host = {host} AND
 --     upid = {upid} ORDER BY ts
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(ts) AS ts,
     host,

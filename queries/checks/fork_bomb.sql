@@ -24,8 +24,8 @@
 -- @caveat A family is told from the oldest process on that was recorded.
 -- @evidence SELECT start_ts, pid, parent_pid, comm, exe, argv, end_ts FROM processes WHERE host = {host} AND exe = {exe}
 -- @next ebrec report process_tree --tree {pid}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH RECURSIVE
 copies AS (
     SELECT

@@ -20,8 +20,8 @@
 -- @caveat Of programs and scripts in a hidden folder of a home, which many programs have, nothing is told.
 -- @evidence SELECT ts, pid, comm, exe, path, argv, cwd FROM execs WHERE host = {host} AND (exe = {place} OR
 --     strpos(argv, {place}) > 0 OR upid = {upid}) ORDER BY ts, upid
--- @fires persistence, intrusion
--- @silent web, compiler, database
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH
 places AS (
     SELECT ts, host, upid, pid, comm, exe AS place, 'was run from a hidden place' AS verb FROM execs

@@ -21,8 +21,8 @@
 -- @caveat A device that was made under another name is not known as a disk.
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND path = {source}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH opened AS (
     SELECT
         f.ts, f.host, f.upid, f.pid, f.comm, p.exe, p.container_id, p.container_name, f.operation,

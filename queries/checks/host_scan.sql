@@ -29,41 +29,10 @@
 -- @evidence SELECT ts, comm, pid, local_address, remote_address, remote_port, state, error FROM connections
 --     WHERE host = {host} AND remote_port = {port} AND role = 'client' ORDER BY ts, remote_address
 -- @next ebrec report connections --port {port} --failed true --sort time
--- @fires behaviour
--- @silent web, network
-WITH asked AS (
-    SELECT
-        host, 'out' AS direction, upid, comm, local_address AS scanner, remote_address AS target, remote_port AS port, ts,
-        state <> 'SYN_SENT' AS is_open
-    FROM connections
-    WHERE role = 'client' AND protocol = 'tcp'
-    UNION ALL
-    -- The answer that a port is open goes the other way.
-    SELECT
-        host,
-        CASE WHEN (direction = 'sent') = (tcp_flags LIKE 'SYN|ACK%') THEN 'in' ELSE 'out' END AS direction,
-        CASE WHEN (direction = 'sent') = (tcp_flags LIKE 'SYN|ACK%') THEN NULL ELSE upid END AS upid,
-        CASE WHEN (direction = 'sent') = (tcp_flags LIKE 'SYN|ACK%') THEN NULL ELSE comm END AS comm,
-        CASE WHEN tcp_flags LIKE 'SYN|ACK%' THEN destination_address ELSE source_address END AS scanner,
-        CASE WHEN tcp_flags LIKE 'SYN|ACK%' THEN source_address ELSE destination_address END AS target,
-        CASE WHEN tcp_flags LIKE 'SYN|ACK%' THEN source_port ELSE destination_port END AS port,
-        ts,
-        tcp_flags LIKE 'SYN|ACK%' AS is_open
-    FROM packets
-    WHERE tcp_flags IN ('SYN', 'SYN|ECE|CWR', 'SYN|ACK', 'SYN|ACK|ECE')
-),
-tries AS (
-    SELECT
-        a.host, a.direction, a.upid, p.parent_upid, coalesce(p.exe, a.comm, a.scanner) AS program, a.target, a.port,
-        min(a.ts) AS ts,
-        bool_or(a.is_open) AS is_open,
-        max(a.scanner) AS scanner
-    FROM asked a
-    LEFT JOIN processes p ON a.host = p.host AND a.upid = p.upid
-    GROUP BY a.host, a.direction, a.upid, p.parent_upid, coalesce(p.exe, a.comm, a.scanner), a.target, a.port
-),
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, network
 -- A process that does enough by itself is told by itself; others are put together below their parent.
-owned AS (
+WITH owned AS (
     SELECT
         *,
         CASE
@@ -74,7 +43,7 @@ owned AS (
                 THEN upid
             ELSE coalesce(parent_upid, upid)
         END AS who
-    FROM tries
+    FROM port_tries
 ),
 addresses AS (
     SELECT

@@ -27,8 +27,8 @@
 --     FROM packets WHERE host = {host} AND protocol IN ('icmp', 'icmpv6') AND source_address IN ({one_address}, {other_address})
 --     AND destination_address IN ({one_address}, {other_address}) ORDER BY ts LIMIT 100
 -- @next ebrec replay --kind packet
--- @fires behaviour
--- @silent network
+-- @fires attacks, behaviour
+-- @silent lookalikes, network
 WITH pings AS (
     SELECT
         host, direction, ts, upid, payload_bytes,

@@ -21,8 +21,8 @@
 -- @caveat What was written is not recorded: look at the setting.
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND path = {file}
 -- @next cat {file}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 SELECT
     f.ts,
     f.host,

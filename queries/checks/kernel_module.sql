@@ -20,8 +20,8 @@
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND syscall IN ('init_module',
 --     'finit_module', 'delete_module')
 -- @next ebrec query "SELECT ts, operation, path FROM file_accesses WHERE upid = {upid} ORDER BY ts"
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH calls AS (
     SELECT
         host, upid,

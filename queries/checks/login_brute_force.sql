@@ -32,8 +32,8 @@
 -- @evidence SELECT ts, comm, role, remote_address, remote_port, local_port, duration_ns, sent_bytes, received_bytes
 --     FROM connections WHERE host = {host} AND remote_address = {peer} AND (remote_port = {port} OR local_port = {port})
 -- @next ebrec report connections --peer {peer} --port {port} --sort time
--- @fires intrusion
--- @silent web, network
+-- @fires attacks, intrusion
+-- @silent lookalikes, web, network
 WITH services AS (
     SELECT column1 AS port, column2 AS service, column3 AS is_database
     FROM (VALUES

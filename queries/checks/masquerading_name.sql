@@ -20,8 +20,8 @@
 -- @caveat A name that a program writes over its own arguments, rather than asking the kernel for it, is not recorded.
 -- @evidence SELECT ts, pid, comm, event, new_comm, exe, argv FROM process_events WHERE host = {host} AND upid = {upid}
 --     AND event IN ('exec', 'rename') ORDER BY ts
--- @fires persistence, intrusion
--- @silent web, compiler, database
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH
 named AS (
     SELECT ts, host, upid, pid, exe, comm AS name FROM execs

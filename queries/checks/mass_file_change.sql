@@ -31,8 +31,8 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND operation IN ('rename', 'unlink', 'create')
 --     AND (path2 LIKE concat('%', {suffix}) OR path LIKE concat('%', {suffix}) OR path = {first_file})
 -- @next ebrec report file_changes --path {first_file}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH acts AS (
     SELECT a.ts, a.last_ts, a.host, a.upid, p.parent_upid, a.exe, a.operation, a.path, a.path2
     FROM processes p

@@ -20,8 +20,8 @@
 -- @caveat In a container with process ids of its own the target is named by those, and `target_comm` may be of another.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, calls, failures FROM file_accesses WHERE host = {host} AND
 --     upid = {upid} AND path LIKE concat('/proc/', {target}, '/%') ORDER BY ts, operation, path
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH
 reads AS (
     SELECT

@@ -30,8 +30,8 @@
 -- @evidence SELECT ts, comm, protocol, role, remote_address, remote_port, duration_ns, sent_bytes, received_bytes
 --     FROM connections WHERE host = {host} AND upid = {upid}
 -- @next ebrec explain --pid {pid}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH signs AS (
     SELECT
         host, upid, min(ts) AS ts, 50 AS points,

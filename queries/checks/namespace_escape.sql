@@ -21,8 +21,8 @@
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND (syscall IN ('setns', 'pidfd_open') OR
 --     path LIKE '%/ns/%')
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH calls AS (
     SELECT
         host, upid,

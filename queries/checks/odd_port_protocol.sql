@@ -22,8 +22,8 @@
 -- @evidence SELECT ts, comm, pid, role, remote_address, remote_port, local_port, duration_ns, sent_bytes, received_bytes, error
 --     FROM connections WHERE host = {host} AND (remote_port = {port} OR local_port = {port}) ORDER BY ts
 -- @next ebrec report connections --port {port} --sort time
--- @fires intrusion
--- @silent web, network
+-- @fires attacks, intrusion
+-- @silent lookalikes, web, network
 WITH odd AS (
     SELECT
         c.ts, c.host, c.upid, c.pid, coalesce(p.comm, c.comm) AS comm, p.exe,

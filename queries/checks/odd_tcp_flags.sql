@@ -23,8 +23,8 @@
 --     WHERE host = {host} AND source_address = {source_address} AND destination_address = {destination_address}
 --     AND protocol = 'tcp' ORDER BY ts LIMIT 100
 -- @next ebrec replay --kind packet
--- @fires behaviour
--- @silent network
+-- @fires attacks, behaviour
+-- @silent lookalikes, network
 WITH odd AS (
     SELECT
         host, direction, source_address, destination_address, destination_port, ts, upid,

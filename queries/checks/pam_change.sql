@@ -21,9 +21,9 @@
 --     '%/pam%'` has it.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
--- @fires persistence
--- @silent web, compiler, database
-WITH RECURSIVE
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
+WITH
 changes AS (
     SELECT
         host,
@@ -47,25 +47,6 @@ changes AS (
         )
         AND NOT regexp_like(coalesce(exe, ''), '^/usr/bin/(authselect|authconfig)$')
     GROUP BY host, upid
-),
--- Programs that stand behind a finding: the program itself, who started it, who started that one, and so on.
-lineage AS (
-    SELECT host, upid, upid AS above, concat(exe, ' ') AS program, 0 AS depth FROM changes
-    UNION ALL
-    SELECT l.host, l.upid, p.parent_upid, concat(p.exe, ' ', p.argv, ' '), l.depth + 1
-    FROM lineage l
-    JOIN processes p ON l.host = p.host AND l.above = p.upid
-    WHERE l.depth < 12
-),
-packaged AS (
-    SELECT DISTINCT host, upid
-    FROM lineage
-    WHERE regexp_like(
-        program,
-        '^/(usr/)?s?bin/(dpkg|rpm|dnf5|microdnf|zypper|pacman|apk|opkg|xbps-install) '
-            || '|^/usr/lib(exec)?/packagekitd '
-            || '|^/usr/(bin|libexec)/(platform-)?python3[.0-9]* [^ ]+ (-[EISsuB]+ )?/usr/bin/(dnf|dnf-3|yum) '
-    )
 )
 SELECT
     c.ts,
@@ -86,5 +67,7 @@ SELECT
     c.names[1] AS file,
     CAST(array_length(c.names) AS BIGINT) AS files
 FROM changes c
-LEFT ANTI JOIN packaged k ON c.host = k.host AND c.upid = k.upid
+-- What runs a manager now was another program when it did this.
+LEFT ANTI JOIN package_work k
+    ON c.host = k.host AND c.upid = k.upid AND (k.depth > 0 OR c.exe = k.exe)
 ORDER BY c.ts, c.host, c.upid

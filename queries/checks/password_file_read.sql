@@ -24,8 +24,8 @@
 -- @caveat What packages do while they are installed is left out.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path = '/etc') ORDER BY ts, operation, path, path2
--- @fires persistence, intrusion
--- @silent web, compiler, database
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, compiler, database
 WITH RECURSIVE
 -- What was named relative to the folder of a descriptor, or after several changes of directory, has no absolute path.
 inside AS (

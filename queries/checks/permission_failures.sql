@@ -22,8 +22,8 @@
 -- @caveat Processes that are started one for each file are not put together.
 -- @evidence SELECT * FROM file_accesses WHERE host = {host} AND upid = {upid} AND error IN ('EACCES', 'EPERM')
 -- @next ebrec report syscall_errors --pid {pid}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH refused AS (
     SELECT host, upid, path, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm
     FROM file_accesses

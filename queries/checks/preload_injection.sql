@@ -24,8 +24,8 @@
 -- @caveat A program that is linked with another C library than glibc is not seen.
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND operation IN ('open', 'exec') ORDER BY ts
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH libc AS (
     SELECT host, upid, min(ts) AS ts, max(last_ts) AS last_ts
     FROM file_accesses

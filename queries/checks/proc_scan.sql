@@ -24,8 +24,8 @@
 -- @evidence SELECT f.ts, f.comm, f.exe, f.operation, f.path, f.calls, f.failures FROM file_accesses f JOIN processes p
 --     ON f.host = p.host AND f.upid = p.upid WHERE f.host = {host} AND (f.upid = {upid} OR p.parent_upid = {upid}) AND
 --     f.path LIKE '/proc/%' ORDER BY f.ts, f.path
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH
 reads AS (
     SELECT

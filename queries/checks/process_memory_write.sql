@@ -22,8 +22,8 @@
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND (syscall = 'process_vm_writev' OR path
 --     LIKE '/proc/%/mem')
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH writes AS (
     SELECT
         host, upid, pid, comm, ts, 'opened its memory to write' AS what,

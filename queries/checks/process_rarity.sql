@@ -21,8 +21,8 @@
 -- @evidence SELECT exe, count(*) AS runs, min(argv) AS argv FROM execs WHERE host = {host} AND parent_upid = {parent_upid}
 --     GROUP BY exe ORDER BY runs DESC, exe
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH runs AS (
     SELECT
         host, parent_upid, exe,

@@ -22,8 +22,8 @@
 --     name.
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND syscall = 'ptrace' AND arg1 = {target}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH calls AS (
     -- Numbers of children as the process itself sees them: they are right in a namespace of processes, too.
     SELECT

@@ -22,8 +22,8 @@
 -- @caveat What was normal before the recording is not known; `ebrec check --baseline` compares with what was learnt.
 -- @evidence SELECT * FROM connections WHERE host = {host} AND upid = {upid} AND remote_address = {remote_address}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web, network
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, network
 WITH calls AS (
     SELECT
         c.host, coalesce(p.exe, c.comm) AS exe, c.remote_address,

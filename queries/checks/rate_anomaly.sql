@@ -30,8 +30,8 @@
 -- @evidence SELECT syscall, error, count(*) AS calls FROM syscalls WHERE host = {host} AND upid = {upid}
 --     AND ts >= {ts} AND CAST(ts AS BIGINT) < CAST({ts} AS BIGINT) + 1000000000 GROUP BY syscall, error ORDER BY calls DESC, syscall, error
 -- @next ebrec report syscalls --pid {pid} --from {ts}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH seconds AS (
     SELECT host, upid, 'system calls' AS what, CAST(ts AS BIGINT) / 1000000000 AS second, count(*) AS events
     FROM syscalls

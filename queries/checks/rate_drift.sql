@@ -27,8 +27,8 @@
 -- @evidence SELECT time_bucket(ts, 1000000000) AS second, sum(sent_bytes) AS sent_bytes, count(DISTINCT remote_address) AS peers
 --     FROM flows WHERE host = {host} AND upid = {upid} GROUP BY time_bucket(ts, 1000000000) ORDER BY second
 -- @next ebrec report bandwidth --pid {pid}
--- @fires behaviour
--- @silent web, network
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, network
 WITH seconds AS (
     SELECT
         host, upid, CAST(ts AS BIGINT) / 1000000000 AS second,

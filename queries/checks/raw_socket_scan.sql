@@ -22,8 +22,8 @@
 -- @evidence SELECT ts, comm, pid, syscall, arg0, arg1, arg2, ret FROM syscalls WHERE host = {host} AND upid = {upid}
 --     AND syscall = 'socket'
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web, compiler, database, server
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database, server
 WITH opened AS (
     SELECT
         host, upid, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm,

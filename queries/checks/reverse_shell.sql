@@ -26,8 +26,8 @@
 -- @caveat A connection that had not ended when the recording was read is not there yet.
 -- @evidence SELECT * FROM connections WHERE host = {host} AND concat(remote_address, ' ', remote_port) = {remote}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution, intrusion
--- @silent web, network
+-- @fires attacks, execution, intrusion
+-- @silent lookalikes, web, network
 WITH programs AS (
     SELECT
         ts, host, upid, pid, comm, exe, argv, parent_upid, parent_comm,

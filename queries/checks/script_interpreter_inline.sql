@@ -21,8 +21,8 @@
 -- @caveat Arguments are recorded up to 4 KiB: what comes after is not looked at.
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event = 'exec'
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH inline AS (
     SELECT
         ts, host, upid, pid, comm, exe, argv,

@@ -21,8 +21,8 @@
 -- @evidence SELECT ts, comm, tid, syscall, via, arg0, arg1, arg2, path, ret FROM syscalls
 --     WHERE host = {host} AND upid = {upid} ORDER BY ts DESC LIMIT 10
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH ends AS (
     SELECT host, upid, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm
     FROM process_events

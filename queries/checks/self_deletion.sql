@@ -18,8 +18,8 @@
 -- @caveat What a program that ran before the recording removes is not seen to be its own file.
 -- @evidence SELECT ts, pid, comm, operation, path, ret, error FROM files WHERE host = {host} AND path = {file} AND
 --     operation IN ('unlink', 'exec', 'create') ORDER BY ts, pid
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 WITH
 -- Programs, scripts that name their interpreter, and scripts that are named to one.
 runs AS (

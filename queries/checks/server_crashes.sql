@@ -24,8 +24,8 @@
 --     FROM processes p LEFT JOIN connections c ON p.host = c.host AND p.upid = c.upid
 --     WHERE p.host = {host} AND p.exe = {exe} AND p.signal IS NOT NULL
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web
+-- @fires attacks, behaviour
+-- @silent lookalikes, web
 WITH services AS (
     SELECT
         host, upid,

@@ -20,8 +20,8 @@
 -- @caveat The root of a user namespace is another user to the machine, and not found.
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event IN ('setuid', 'exec')
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution
--- @silent web, compiler, database
+-- @fires attacks, execution
+-- @silent lookalikes, web, compiler, database
 WITH changes AS (
     SELECT ts, host, upid, pid, comm, event, old_uid AS from_uid, exe
     FROM process_events

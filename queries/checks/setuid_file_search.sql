@@ -18,8 +18,8 @@
 -- @caveat A program that looks at the files by itself shows no such argument.
 -- @evidence SELECT ts, pid, comm, exe, argv, cwd, uid, parent_pid, parent_comm, parent_argv FROM execs WHERE host =
 --     {host} AND upid = {upid} ORDER BY ts
--- @fires persistence
--- @silent web, compiler, database
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
 SELECT
     min(ts) AS ts,
     host,

@@ -23,8 +23,8 @@
 -- @evidence SELECT start_ts, pid, comm, argv, uid, exit_code FROM processes WHERE host = {host} AND exe = {exe}
 --     AND parent_upid = {parent_upid}
 -- @next ebrec report process_tree --tree {pid}
--- @fires behaviour
--- @silent web, compiler, database
+-- @fires attacks, behaviour
+-- @silent lookalikes, web, compiler, database
 WITH failed AS (
     SELECT p.host, p.upid, p.parent_upid, p.uid, p.exe, p.argv, p.pid, p.comm, CAST(p.end_ts AS BIGINT) AS ns, p.end_ts AS ts
     FROM processes p

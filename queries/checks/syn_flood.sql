@@ -26,8 +26,8 @@
 -- @evidence SELECT ts, direction, interface, source_address, source_port, tcp_flags, ttl FROM packets WHERE host = {host}
 --     AND destination_address = {target} AND destination_port = {port} ORDER BY ts LIMIT 100
 -- @next ebrec report listeners
--- @fires behaviour
--- @silent network
+-- @fires attacks, behaviour
+-- @silent lookalikes, network
 WITH requests AS (
     SELECT
         host, destination_address AS target, destination_port AS port, direction, time_bucket(ts, $window) AS since,

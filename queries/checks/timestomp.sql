@@ -24,9 +24,9 @@
 -- @evidence SELECT ts, comm, exe, operation AS what, path AS file FROM file_accesses WHERE host = {host} AND upid =
 --     {upid} AND operation = 'utime' UNION ALL SELECT ts, comm, exe, 'exec', argv FROM execs WHERE host = {host} AND
 --     upid = {upid} ORDER BY 1, 4, 5
--- @fires persistence
--- @silent web, compiler, database
-WITH RECURSIVE
+-- @fires attacks, persistence
+-- @silent lookalikes, web, compiler, database
+WITH
 set_times AS (
     -- The last argument is what is touched; the one behind `-r` only lends its time.
     SELECT
@@ -64,25 +64,6 @@ found AS (
         array_agg(DISTINCT file ORDER BY file) AS names
     FROM set_times
     GROUP BY host, upid
-),
--- Programs that stand behind a finding: the program itself, who started it, who started that one, and so on.
-lineage AS (
-    SELECT host, upid, upid AS above, concat(exe, ' ') AS program, 0 AS depth FROM found
-    UNION ALL
-    SELECT l.host, l.upid, p.parent_upid, concat(p.exe, ' ', p.argv, ' '), l.depth + 1
-    FROM lineage l
-    JOIN processes p ON l.host = p.host AND l.above = p.upid
-    WHERE l.depth < 12
-),
-packaged AS (
-    SELECT DISTINCT host, upid
-    FROM lineage
-    WHERE regexp_like(
-        program,
-        '^/(usr/)?s?bin/(dpkg|rpm|dnf5|microdnf|zypper|pacman|apk|opkg|xbps-install) '
-            || '|^/usr/lib(exec)?/packagekitd '
-            || '|^/usr/(bin|libexec)/(platform-)?python3[.0-9]* [^ ]+ (-[EISsuB]+ )?/usr/bin/(dnf|dnf-3|yum) '
-    )
 )
 SELECT
     t.ts,
@@ -99,5 +80,7 @@ SELECT
     t.names[1] AS file,
     CAST(array_length(t.names) AS BIGINT) AS files
 FROM found t
-LEFT ANTI JOIN packaged k ON t.host = k.host AND t.upid = k.upid
+-- What runs a manager now was another program when it did this.
+LEFT ANTI JOIN package_work k
+    ON t.host = k.host AND t.upid = k.upid AND (k.depth > 0 OR t.exe = k.exe)
 ORDER BY t.ts, t.host, t.upid

@@ -23,8 +23,8 @@
 -- @evidence SELECT ts, comm, role, local_address, local_port, remote_address, remote_port, sent_bytes, received_bytes
 --     FROM connections WHERE host = {host} AND local_port = {local_port} ORDER BY ts
 -- @next ebrec report connections --port {local_port} --sort time
--- @fires persistence, intrusion
--- @silent web, network
+-- @fires attacks, persistence, intrusion
+-- @silent lookalikes, web, network
 WITH listeners AS (
     SELECT
         c.ts, c.host, c.upid, c.pid, coalesce(p.comm, c.comm) AS comm, p.exe, p.argv, c.local_address, c.local_port,

@@ -24,8 +24,8 @@
 -- @evidence SELECT ts, comm, syscall, arg0, arg1, arg2, arg3, path, ret, error FROM syscalls
 --     WHERE host = {host} AND upid = {upid} AND strpos({syscalls}, concat(syscall, ' ')) > 0
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires behaviour
--- @silent web
+-- @fires attacks, behaviour
+-- @silent lookalikes, web
 WITH services AS (
     SELECT host, upid, min(ts) AS since
     FROM connections

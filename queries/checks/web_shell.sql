@@ -25,8 +25,8 @@
 -- @caveat A server that hands each request to a new process is seen as that process.
 -- @evidence SELECT * FROM execs WHERE host = {host} AND parent_upid = {upid}
 -- @next ebrec explain --pid {pid} --at {ts}
--- @fires execution, intrusion
--- @silent web, network
+-- @fires attacks, execution, intrusion
+-- @silent lookalikes, web, network
 WITH servers AS (
     SELECT
         p.host, p.upid, p.pid, p.comm, p.exe,

@@ -38,9 +38,9 @@ fn each_is_found(script: &str, least: usize) {
     assert!(planted.len() >= least, "{script}: {planted:?}");
     let findings = findings(&lab, &[]);
     let is_found = |(check, pid): &&(String, String)| {
-        findings
-            .iter()
-            .any(|finding| finding["check"] == **check && finding["pid"].to_string() == *pid)
+        findings.iter().any(|finding| {
+            finding["check"] == **check && finding["pid"].as_i64() == pid.parse().ok()
+        })
     };
     let missing: Vec<_> = planted.iter().filter(|pair| !is_found(pair)).collect();
     assert!(missing.is_empty(), "{script}: not found: {missing:?}");

@@ -12,6 +12,7 @@ use super::items::Items;
 use super::observe::{self, First, Observation, PROGRAMS};
 use super::severity;
 use super::tree::Fold;
+use super::words::{count, evidence, grouped, of_process, short, times, unit, what};
 use super::{Baseline, Program, Section, Seen};
 use crate::check::Severity;
 use crate::completeness::{Limit, Note};
@@ -115,11 +116,11 @@ fn words(name: &str) -> String {
 
 /// Something new, or rare.
 #[derive(Debug, Clone)]
-struct Fresh {
-    first: First,
-    times: u64,
+pub(super) struct Fresh {
+    pub first: First,
+    pub times: u64,
     /// How many different things it stands for.
-    count: u64,
+    pub count: u64,
 }
 
 impl Fold for Fresh {
@@ -223,8 +224,21 @@ impl Comparer<'_> {
                 self.deviations.push(deviation);
             }
         }
+        // Who makes more calls sends more, too: that is told once, with what was most above all there was.
+        let mut rates: BTreeMap<String, Vec<(f64, Deviation)>> = BTreeMap::new();
         for ((program, rate), (value, first)) in std::mem::take(&mut self.most) {
-            self.deviations.extend(self.of_rate(program, &rate, value, first));
+            let found = self.of_rate(&program, &rate, value, first);
+            rates.entry(program).or_default().extend(found);
+        }
+        for (_, mut found) in rates {
+            found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+            let mut found = found.into_iter().map(|(_, deviation)| deviation);
+            let Some(mut most) = found.next() else { continue };
+            let others: Vec<&str> = found.map(|deviation| unit(&deviation.item)).collect();
+            if !others.is_empty() {
+                most.sentence += &format!("; also more than ever: {}", others.join(", "));
+            }
+            self.deviations.push(most);
         }
         self.once();
         let mut deviations = self.deviations;
@@ -331,8 +345,15 @@ impl Comparer<'_> {
         }
     }
 
-    fn of_rate(&self, program: String, rate: &str, value: u64, first: First) -> Option<Deviation> {
-        let normal = self.baseline.programs.get(&program)?;
+    /// How many times more there was than ever, and the deviation that this is.
+    fn of_rate(
+        &self,
+        program: &str,
+        rate: &str,
+        value: u64,
+        first: First,
+    ) -> Option<(f64, Deviation)> {
+        let normal = self.baseline.programs.get(program)?;
         let known = normal.rates.get(rate)?;
         let is_more = value > known.max().saturating_mul(RATE_FACTOR) && value >= least(rate);
         if !is_more || known.windows() < WINDOWS_MIN {
@@ -342,16 +363,15 @@ impl Comparer<'_> {
             true => human::bytes(i64::try_from(n).unwrap_or(i64::MAX)),
             false => grouped(n),
         };
-        let (verb, unit) = match rate {
-            "sent_bytes_per_second" => ("sent", ""),
-            "received_bytes_per_second" => ("received", ""),
-            "connections_per_second" => ("had", " connections"),
-            _ => ("made", " system calls"),
+        let what = match rate {
+            "sent_bytes_per_second" => format!("sent {}", amount(value)),
+            "received_bytes_per_second" => format!("received {}", amount(value)),
+            "connections_per_second" => format!("had {} {}", amount(value), unit(rate)),
+            _ => format!("made {} {}", amount(value), unit(rate)),
         };
         let sentence = format!(
-            "{} {verb} {}{unit} in a second; in {} it was at most {} (99 % of the seconds: {})",
-            short(&program),
-            amount(value),
+            "{} {what} in a second; in {} it was at most {} (99 % of the seconds: {})",
+            short(program),
             count(normal.traces, "recording"),
             amount(known.max()),
             amount(known.quantile(99))
@@ -369,15 +389,16 @@ impl Comparer<'_> {
             from.saturating_add(1_000_000_000)
         );
         let factor = value as f64 / known.max().max(1) as f64;
-        Some(Deviation {
+        let deviation = Deviation {
             severity: severity::of_rate(factor, normal),
             kind: "rate".to_string(),
             item: rate.to_string(),
             rarity: 1.0,
             sentence,
             evidence,
-            ..start(program, first)
-        })
+            ..start(program.to_string(), first)
+        };
+        Some((factor, deviation))
     }
 }
 
@@ -406,101 +427,6 @@ fn rarity(seen: Seen, program: &Program) -> f64 {
     (1.0 - most).max(0.0)
 }
 
-/// What a program did, without its name.
-fn what(section: Section, item: &str, fresh: &Fresh) -> String {
-    let is_one = fresh.count == 1;
-    let number = grouped(fresh.count);
-    let files = match (is_one, item) {
-        (true, _) => fresh.first.example.clone(),
-        (false, "*") => format!("{number} files"),
-        (false, pattern) => format!("{number} files like {pattern}"),
-    };
-    let named = |one: &str, many: &str, name: &str| match is_one {
-        true => format!("{one}{name}"),
-        false => format!("{number} {many}"),
-    };
-    match section {
-        Section::Syscalls => {
-            let calls = named("the system call ", "system calls", item);
-            format!("made {calls}, {}", times(fresh.times))
-        }
-        Section::Reads => format!("read {files}"),
-        Section::Writes => format!("wrote or changed {files}"),
-        Section::Looks => format!("looked for {files}"),
-        Section::Executes => format!("tried to run {files}"),
-        Section::Peers => {
-            let mut words = item.splitn(3, ' ');
-            let [role, protocol, address] =
-                [(); 3].map(|()| words.next().unwrap_or_default().to_string());
-            let peers = match (is_one, address.as_str()) {
-                (false, "") => format!("{number} peers"),
-                (false, address) => format!("{number} peers in {address}"),
-                (true, address) => address.to_string(),
-            };
-            match role.as_str() {
-                "client" => format!("connected to {peers} by {protocol}, {}", times(fresh.times)),
-                "server" => format!("served {peers} by {protocol}, {}", times(fresh.times)),
-                "peer" => {
-                    format!("exchanged data with {peers} by {protocol}, {}", times(fresh.times))
-                }
-                _ => format!("had {peers}"),
-            }
-        }
-        Section::Ports => format!("listened at {}", named("", "places", item)),
-        Section::Sockets => {
-            let kinds = named("", "kinds of sockets", item);
-            format!(
-                "asked for {}",
-                if is_one { format!("a socket of the kind {kinds}") } else { kinds }
-            )
-        }
-        Section::Children => {
-            format!("started {}, {}", named("", "programs", item), times(fresh.times))
-        }
-        Section::Users => format!("ran as {}", named("user ", "users", item)),
-        Section::Capabilities => {
-            format!("had {}", named("the capability ", "capabilities", item))
-        }
-    }
-}
-
-/// SQL for the rows that show it.
-fn evidence(section: Section, item: &str, fresh: &Fresh) -> String {
-    let process = of_process(&fresh.first);
-    let example = literal(&fresh.first.example);
-    let is_one = fresh.count == 1;
-    let only = |condition: String| if is_one { format!(" AND {condition}") } else { String::new() };
-    let (table, condition) = match section {
-        Section::Syscalls => (section.name(), only(format!("syscall = {example}"))),
-        Section::Sockets => {
-            (Section::Syscalls.name(), " AND syscall IN ('socket', 'socketpair')".to_string())
-        }
-        Section::Reads | Section::Writes | Section::Looks | Section::Executes => (
-            "files",
-            only(format!("(clean_path(path) = {example} OR clean_path(path2) = {example})")),
-        ),
-        Section::Peers => ("connections", only(format!("remote_address = {example}"))),
-        Section::Ports => ("connections", only(format!("local_address = {example}"))),
-        Section::Children => {
-            ("process_events", format!(" AND event = 'exec'{}", only(format!("exe = {example}"))))
-        }
-        Section::Users | Section::Capabilities => {
-            ("process_events", " AND event IN ('exec', 'setuid')".to_string())
-        }
-    };
-    debug_assert!(!item.is_empty() || !is_one || example.len() > 1);
-    format!("SELECT * FROM {table} WHERE {process}{condition} ORDER BY ts")
-}
-
-fn of_process(first: &First) -> String {
-    let upid = first.upid.map_or("upid IS NULL".to_string(), |upid| format!("upid = {upid}"));
-    format!("host = {} AND {upid}", literal(&first.host))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// A deviation of which only the process is known so far.
 fn start(program: String, first: First) -> Deviation {
     Deviation {
@@ -518,11 +444,6 @@ fn start(program: String, first: First) -> Deviation {
     }
 }
 
-/// The name of a program in a sentence.
-fn short(program: &str) -> &str {
-    program.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(program)
-}
-
 /// The least in a second that is worth telling.
 fn least(rate: &str) -> u64 {
     match rate {
@@ -530,35 +451,6 @@ fn least(rate: &str) -> u64 {
         rate if rate.contains("bytes") => 100_000,
         _ => 1_000,
     }
-}
-
-fn count(n: u64, what: &str) -> String {
-    let ending = match (n, what.ends_with('s')) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{} {what}{ending}", grouped(n))
-}
-
-fn times(n: u64) -> String {
-    match n {
-        1 => "once".to_string(),
-        n => format!("{} times", grouped(n)),
-    }
-}
-
-/// Digits in groups of three.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -577,6 +469,9 @@ mod tests {
         let mut rate = Rate::default();
         (0..100).for_each(|_| rate.add(500));
         program.rates.insert("calls_per_second".to_string(), rate);
+        let mut rate = Rate::default();
+        (0..100).for_each(|_| rate.add(4));
+        program.rates.insert("connections_per_second".to_string(), rate);
         Baseline {
             recordings: Vec::new(),
             recorded: BTreeMap::new(),
@@ -659,13 +554,9 @@ mod tests {
 
     #[test]
     fn a_rate_must_be_far_above_the_most_there_was() {
-        let second = |value| Observation::Second {
-            rate: "calls_per_second".into(),
-            program: "/usr/sbin/web".into(),
-            value,
-            first: First { ts: Some(9), ..First::default() },
-        };
-        assert!(found(vec![second(900)]).is_empty());
+        let second = |value| rate("calls_per_second", value);
+        let unknown = rate("sent_bytes_per_second", 1 << 40);
+        assert!(found(vec![second(900), unknown]).is_empty());
         let more = found(vec![second(1_200), second(20_000), second(3)]);
         assert_eq!(more.len(), 1);
         assert_eq!(more[0].severity, Severity::Medium);
@@ -674,6 +565,19 @@ mod tests {
             "web made 20,000 system calls in a second; in 40 recordings it was at most 500 \
              (99 % of the seconds: 480)"
         );
+        let both = found(vec![second(20_000), rate("connections_per_second", 1_000)]);
+        assert_eq!(both.len(), 1);
+        assert!(both[0].sentence.starts_with("web had 1,000 connections in a second"), "{both:?}");
+        assert!(both[0].sentence.ends_with("; also more than ever: system calls"), "{both:?}");
+    }
+
+    fn rate(rate: &str, value: u64) -> Observation {
+        Observation::Second {
+            rate: rate.into(),
+            program: "/usr/sbin/web".into(),
+            value,
+            first: First { ts: Some(9), ..First::default() },
+        }
     }
 
     #[test]

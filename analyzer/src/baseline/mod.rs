@@ -1,7 +1,7 @@
 //! Baselines: what is normal for each program, learned from recordings in which all was well.
 //!
 //! `observe` asks the queries of `queries/baseline/` what each program did; `learn` counts it, `compare` tells what of
-//! another recording is not among it. Paths become patterns (`patterns`, `tree`), addresses networks (`networks`),
+//! another recording is not among it, in the `words` of sentences. Paths become patterns (`patterns`, `tree`), addresses networks (`networks`),
 //! rates distributions (`rates`), so that a baseline has a bounded size and fits what comes. `file` reads and writes it,
 //! `merge` puts two together, `export` makes sandboxes of it.
 
@@ -18,6 +18,7 @@ mod patterns;
 mod rates;
 mod severity;
 mod tree;
+mod words;
 
 use std::collections::BTreeMap;
 

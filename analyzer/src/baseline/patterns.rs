@@ -60,9 +60,9 @@ pub fn program(exe: Option<&str>, thread: Option<&str>) -> String {
 /// One part of a path.
 fn part(part: &str, is_temporary: bool) -> Cow<'_, str> {
     // Most parts are words.
-    if !part.bytes().any(|b| b.is_ascii_digit() || b == b'*' || b == b'\\')
-        && !(is_temporary && is_mixed_case(part))
-    {
+    let has_special = part.bytes().any(|b| b.is_ascii_digit() || b == b'*' || b == b'\\');
+    let may_be_random = has_special || is_temporary && is_mixed_case(part);
+    if !may_be_random {
         return Cow::Borrowed(part);
     }
     if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
@@ -122,7 +122,7 @@ fn word(word: &str, is_temporary: bool, out: &mut String) {
 
 /// Two in a row are one.
 fn star(out: &mut String) {
-    if !(out.ends_with('*') && !out.ends_with("\\*")) {
+    if !out.ends_with('*') || out.ends_with("\\*") {
         out.push('*');
     }
 }

@@ -8,6 +8,16 @@ use serde_json::json;
 
 use crate::check::{COLUMNS, Check};
 use crate::error::Error;
+use crate::statement::text_literal;
+
+/// A text as one word of a shell.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+@%,".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_string(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
 
 /// A value of a finding.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,19 +41,9 @@ impl Cell {
     fn literal(&self) -> String {
         match self {
             Cell::Null => "NULL".to_string(),
-            Cell::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Cell::Text(text) => text_literal(text),
             Cell::Moment(_) => format!("TIMESTAMP '{}'", self.text()),
             Cell::Integer(_) | Cell::Number(_) | Cell::Bool(_) => self.text(),
-        }
-    }
-
-    /// As one word of a shell.
-    fn word(&self) -> String {
-        let text = self.text();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+@%,".contains(c);
-        match !text.is_empty() && text.chars().all(is_plain) {
-            true => text,
-            false => format!("'{}'", text.replace('\'', r"'\''")),
         }
     }
 
@@ -220,7 +220,7 @@ pub(super) fn findings(check: &Check, batch: &RecordBatch) -> Result<Vec<Finding
             columns: own.map(|(name, column)| (name.to_string(), column[row].clone())).collect(),
             ancestry: Vec::new(),
             evidence: fill(&check.evidence, Cell::literal),
-            next: fill(&check.next, Cell::word),
+            next: fill(&check.next, |cell| shell_word(&cell.text())),
             id: id(check, &cell),
             suppressed: None,
         }
@@ -295,7 +295,7 @@ mod tests {
     fn what_strangers_wrote_stays_data() {
         let hostile = Cell::Text("x' OR '1'='1; $(reboot) {upid}".to_string());
         assert_eq!(hostile.literal(), "'x'' OR ''1''=''1; $(reboot) {upid}'");
-        assert_eq!(hostile.word(), r"'x'\'' OR '\''1'\''='\''1; $(reboot) {upid}'");
+        assert_eq!(shell_word(&hostile.text()), r"'x'\'' OR '\''1'\''='\''1; $(reboot) {upid}'");
         let value = |name: &str| (name == "a").then(|| hostile.literal());
         assert_eq!(
             filled("SELECT {a}, {b}", value),
@@ -307,7 +307,7 @@ mod tests {
     fn a_moment_is_written_as_sql_and_the_command_line_read_it() {
         let moment = Cell::Moment(1_795_369_456_123_456_000);
         assert_eq!(moment.literal(), "TIMESTAMP '2026-11-22T17:44:16.123456Z'");
-        assert_eq!(moment.word(), "2026-11-22T17:44:16.123456Z");
+        assert_eq!(shell_word(&moment.text()), "2026-11-22T17:44:16.123456Z");
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub fn run<'a>(
         let given = given.get(check.name()).map(Vec::as_slice).unwrap_or_default();
         values.push(check.report.values(given)?);
     }
+    let kept = views::all().into_iter().filter(|view| view.header.other("keep").is_some());
+    let kept: Vec<&str> = kept.map(|view| view.name).collect();
     let until = session.bounds()?.map(|(_, last)| last);
     let (from, to) = session.range();
     let mut order: Vec<usize> = (0..checks.len()).collect();
@@ -99,7 +101,7 @@ pub fn run<'a>(
             }
         }
         let began = Instant::now();
-        let mut result = one(session, check, &values[index])
+        let mut result = one(session, check, &values[index], &kept)
             .unwrap_or_else(|error| Result::of(check, Verdict::Failed(error.to_string())));
         if let Some(seen) = &mut seen {
             let all = result.findings.len();
@@ -152,6 +154,7 @@ fn one<'a>(
     session: &mut Session,
     check: &'a Check,
     values: &Values,
+    kept: &[&str],
 ) -> std::result::Result<Result<'a>, Error> {
     let missing: Vec<&String> =
         check.report.header.needs.iter().filter(|table| !session.is_recorded(table)).collect();
@@ -159,10 +162,8 @@ fn one<'a>(
         let reasons = missing.iter().map(|table| format!("{table} was not recorded")).collect();
         return Ok(Result::of(check, Verdict::CannotTell(reasons)));
     }
-    for view in views::all() {
-        if view.header.other("keep").is_some() && check.report.sql.contains(view.name) {
-            session.keep(view.name)?;
-        }
+    for view in kept.iter().filter(|view| check.report.sql.contains(**view)) {
+        session.keep(view)?;
     }
     let mut rows = check.report.run(session, values)?;
     let mut result = Result::of(check, Verdict::Found);

@@ -211,7 +211,10 @@ mod tests {
     use super::super::Seen;
     use super::*;
 
-    pub fn baseline(programs: &[(&str, &[(Section, &[&str])])]) -> Baseline {
+    /// A section and what is in it.
+    type Filled<'a> = (Section, &'a [&'a str]);
+
+    pub fn baseline(programs: &[(&str, &[Filled])]) -> Baseline {
         let program = |sections: &[(Section, &[&str])]| Program {
             traces: 3,
             processes: 5,

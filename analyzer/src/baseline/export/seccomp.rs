@@ -35,6 +35,11 @@ const STARTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The calls that every start needs.
+pub fn starts() -> impl Iterator<Item = &'static str> {
+    STARTS.iter().flat_map(|(names, _)| names.split_whitespace())
+}
+
 /// What runc calls between the loading of a filter and the start of the program: seen of 1.1, with and without
 /// `noNewPrivileges`; besides, what the runtime of Go may call at any time, and `openat2` and `close_range` of 1.2.
 const RUNTIME: (&str, &str) = (

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::super::Section;
 use super::super::networks::Network;
 use super::super::tree::letters;
-use super::{Needs, capabilities, comment, is_hidden};
+use super::{Needs, capabilities, comment, is_hidden, seccomp};
 
 /// Characters of a line before a list goes on in another.
 const LINE_MAX: usize = 100;
@@ -104,12 +104,15 @@ impl Settings {
 
 fn calls(needs: &Needs, settings: &mut Settings) {
     settings.part(
-        "System calls that were made; systemd adds those that it needs to start a program. Others fail with EPERM.",
+        "System calls that were made, and those with which any program starts and ends. Others fail with EPERM.",
     );
     let is_name = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    // Names of this kernel's calls; a number instead of a name is one that nobody knows.
-    let calls =
-        needs.calls().into_iter().filter(is_name).filter(|name| !name.starts_with("syscall_"));
+    // A number instead of a name is a call that nobody knows.
+    let made = needs.calls().into_iter().filter(|name| !name.starts_with("syscall_"));
+    let mut calls: BTreeSet<&str> = made.filter(is_name).collect();
+    for name in seccomp::starts() {
+        calls.insert(name);
+    }
     settings.list("SystemCallFilter", calls);
     settings.set("SystemCallErrorNumber", "EPERM");
     if !needs.is_compat() {
@@ -179,8 +182,7 @@ fn files(needs: &Needs, settings: &mut Settings) {
     let sockets: Vec<&str> =
         sockets.filter_map(|item| item.find(" /").map(|at| &item[at + 1..])).collect();
     let mut strange = 0;
-    let folders: BTreeSet<String> =
-        absolute.copied().chain(sockets).map(|path| folder(path)).collect();
+    let folders: BTreeSet<String> = absolute.copied().chain(sockets).map(folder).collect();
     if !needs.knows(Section::Writes) {
         settings.say("Which files it writes is not known.");
     } else if folders.contains("/") {
@@ -299,7 +301,7 @@ fn kernel(needs: &Needs, settings: &mut Settings) {
 fn folder(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
     let has_star = |part: &&str| letters(part).contains(&('*', true));
-    let end = parts.iter().position(|part| has_star(&part)).unwrap_or(parts.len() - 1);
+    let end = parts.iter().position(has_star).unwrap_or(parts.len() - 1);
     let end = end.min(parts.len() - 1);
     let folder: String = letters(&parts[..end].join("/")).into_iter().map(|(c, _)| c).collect();
     if folder.is_empty() { "/".to_string() } else { folder }
@@ -375,7 +377,6 @@ mod tests {
             &text,
             &[
                 "[Service]",
-                "SystemCallFilter=accept4 bind read setuid",
                 "CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_NET_BIND_SERVICE CAP_SETUID",
                 "ProtectSystem=strict",
                 "ReadWritePaths=-/run",
@@ -389,6 +390,12 @@ mod tests {
                 "NoNewPrivileges=yes",
             ],
         );
+        let filter = text.lines().filter_map(|line| line.strip_prefix("SystemCallFilter="));
+        let calls: Vec<&str> = filter.flat_map(|line| line.split(' ')).collect();
+        for call in ["accept4", "setuid", "execve", "exit_group"] {
+            assert!(calls.contains(&call), "{call}");
+        }
+        assert!(!calls.contains(&"ptrace"));
         assert!(!text.contains("PrivateNetwork"));
     }
 
