@@ -15,60 +15,25 @@
 # Settings, from the environment:
 #   EBREC           reads the traces            (target/release/ebrec)
 #   EBREC_STATIC    records in the machine      (target/x86_64-unknown-linux-gnu/release/ebrec)
-#   XDG_CACHE_HOME  has the kernels, unpacked, in ebrec-vm/KERNEL      (~/.cache)
+#   XDG_CACHE_HOME  has the kernels              (~/.cache)
 #   KEEP            folder to leave the traces in, one for each kernel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ebrec=${EBREC:-target/release/ebrec}
 static=${EBREC_STATIC:-target/x86_64-unknown-linux-gnu/release/ebrec}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/ebrec-vm
-declare -A suites=([5.10]=bullseye [6.1]=bookworm [6.12]=bookworm-backports [7.2]=sid)
+source scripts/machine.sh
 # Seconds that a machine may take.
 patience=300
 # A container that no runtime knows, and an address of the machine that is not the loopback's.
 container=$(printf '%064d' 42)
 address=10.1.2.3
 
-fail() { echo "kernels.sh: $*" >&2; exit 1; }
-
 for program in "$ebrec" "$static"; do
 	[ -x "$program" ] || fail "there is no $program; the head of this script says how to build it"
 done
-for program in qemu-system-x86_64 cpio busybox modprobe xz; do
-	command -v $program >/dev/null || fail "$program is missing: apt-get install qemu-system-x86 cpio busybox-static kmod xz-utils"
-done
+machine_programs
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-# Downloads the newest cloud kernel of a series with package lists of its own, so that those of this
-# machine stay as they are, and unpacks it.
-fetch() {
-	local kernel=$1 suite=${suites[$1]:-} lists=$work/apt-$1 mirror name part
-	[ -e "$cache/$kernel/ready" ] && return
-	[ -n "$suite" ] || fail "which suite of Debian has a kernel $kernel? (known: ${!suites[*]})"
-	mkdir -p "$lists"/{lists/partial,archives/partial,parts,packages,root}
-	mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources 2>/dev/null ||
-		echo http://deb.debian.org/debian)
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$lists/sources.list"
-	local options=(-q -o "Dir::Etc::sourcelist=$lists/sources.list" -o "Dir::Etc::sourceparts=$lists/parts"
-		-o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists" -o APT::Sandbox::User=root
-		-o Acquire::Check-Valid-Until=false)
-	apt-get "${options[@]}" update >/dev/null
-	apt-cache "${options[@]}" pkgnames linux- | sort -V > "$lists/names"
-	name=$(grep -E "^linux-image-${kernel//./\\.}[.0-9]*[-+].*cloud-amd64$" "$lists/names" | tail -1)
-	[ -n "$name" ] || fail "$suite has no cloud kernel $kernel"
-	# Newer kernels are split over several packages.
-	for part in image binary modules base; do
-		if grep -qx "linux-$part-${name#linux-image-}" "$lists/names"; then
-			(cd "$lists/packages" && apt-get "${options[@]}" download "linux-$part-${name#linux-image-}" >/dev/null)
-		fi
-	done
-	for part in "$lists"/packages/*.deb; do dpkg -x "$part" "$lists/root"; done
-	mkdir -p "$cache"
-	rm -rf "${cache:?}/$kernel"
-	mv "$lists/root" "$cache/$kernel"
-	touch "$cache/$kernel/ready"
-}
 
 # What is recorded: 23 children that end with 0, one with 5, 100 opens of a missing file; ends with 7.
 workload() {
@@ -113,45 +78,11 @@ families() {
 	END
 }
 
-# Puts the module of loop devices into the root folder of a machine.
-loop_module() { # KERNEL ROOT
-	local module
-	module=$(find "$cache/$1" -name 'loop.ko*' | head -1)
-	case $module in
-	*.xz) xz -dc "$module" ;;
-	*) cat "$module" ;;
-	esac > "$2/loop.ko"
-}
-
-# Puts a program of tests/programs and the libraries it needs into the root folder of a machine.
-install() { # SOURCE NAME ROOT
-	local library
-	c++ -x "$([[ $1 = *.c ]] && echo c || echo c++)" -O2 -g -fomit-frame-pointer -pthread \
-		-o "$3/bin/$2" "tests/programs/$1"
-	ldd "$3/bin/$2" | grep -o '/[^ ]*' | while read -r library; do
-		mkdir -p "$3$(dirname "$library")"
-		cp "$library" "$3$library"
-	done
-}
-
 # The first process: records, writes the trace to the second serial line, powers off.
 init() {
+	machine_init_head
 	cat <<- 'END'
-		#!/bin/busybox sh
-		/bin/busybox --install -s /bin
-		export PATH=/bin HOME=/
-		mount -t proc none /proc
-		mount -t sysfs none /sys
-		mount -t devtmpfs none /dev
-		mkdir /dev/shm
-		mount -t tmpfs none /dev/shm
-		mount -t tmpfs none /tmp
-		mount -t cgroup2 none /sys/fs/cgroup
-		ip link set lo up
 		ip address add "$(cat /address)/32" dev lo
-		insmod /loop.ko
-		head -c 4194304 /dev/zero > /tmp/disk
-		losetup /dev/loop0 /tmp/disk
 		cd /out
 		ebrec doctor
 		ebrec record --rotate 1s -- /bin/workload
@@ -184,16 +115,14 @@ init() {
 	END
 }
 
-# One CPU: with two, QEMU loses the race when the kernel patches its own code, and the locks of newer
-# kernels give up when the CPU that holds them is not emulated for a while.
 boot() { # KERNEL: leaves its traces in $work/KERNEL and what it printed in $work/KERNEL/console
-	local kernel=$1 root=$work/$1/root image
+	local kernel=$1 root=$work/$1/root
 	mkdir -p "$root"/{bin,dev,proc,sys,out,tmp}
-	install allocations.cpp allocations "$root"
-	install hot.c hot "$root"
-	install blocked.c blocked "$root"
-	install traffic.c traffic "$root"
-	loop_module "$kernel" "$root"
+	machine_compile allocations.cpp allocations "$root"
+	machine_compile hot.c hot "$root"
+	machine_compile blocked.c blocked "$root"
+	machine_compile traffic.c traffic "$root"
+	machine_module "$kernel" loop "$root"
 	cp tests/programs/signals.sh "$root/bin/signals.sh"
 	echo $address > "$root/address"
 	cp "$(command -v busybox)" "$root/bin/busybox"
@@ -202,15 +131,8 @@ boot() { # KERNEL: leaves its traces in $work/KERNEL and what it printed in $wor
 	counts > "$root/bin/counts"
 	families > "$root/bin/families"
 	init > "$root/init"
-	chmod +x "$root"/bin/{workload,counts,families} "$root/init"
-	(cd "$root" && find . | cpio -o -H newc --quiet --owner=0:0) > "$work/$kernel/initrd"
-	image=$(find "$cache/$kernel" -type f \( -path '*/boot/vmlinuz-*' -o -path '*/modules/*/vmlinuz' \) | head -1)
-	timeout "$patience" qemu-system-x86_64 -accel tcg -cpu qemu64 -smp 1 -m 1024 \
-		-nodefaults -display none -no-reboot -serial stdio -serial "file:$work/$kernel/out.tar" \
-		-kernel "$image" -initrd "$work/$kernel/initrd" \
-		-append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off" \
-		< /dev/null 2>&1 | tr -d '\r' > "$work/$kernel/console" || fail "kernel $kernel did not end in $patience s: $(tail -5 "$work/$kernel/console")"
-	tar xf "$work/$kernel/out.tar" -C "$work/$kernel" || fail "kernel $kernel left no trace: $(cat "$work/$kernel/console")"
+	chmod +x "$root"/bin/{workload,counts,families}
+	machine_boot "$kernel" "$work/$kernel" "$patience" 1024
 }
 
 expect() { # WHAT FOUND EXPECTED
@@ -381,7 +303,7 @@ all=0
 for kernel in "${@:-5.10 6.1 7.2}"; do
 	for kernel in $kernel; do
 		failed=0
-		fetch "$kernel"
+		machine_fetch "$kernel" "$work"
 		boot "$kernel"
 		check "$kernel"
 		check_families "$kernel"

@@ -3,7 +3,9 @@
 
 Runs nginx under wrk, redis under redis-benchmark, pgbench and a compiler, each without a recording and
 with each preset in turn, several rounds, and prints medians of the ratios of each round: 1.02 means
-that recording costs 2 %. `slowdown` is of the work done in a second, `cpu` of the CPU time for a piece
+that recording costs 2 %. Before each there is the same pause, since a server may do something of its own
+in it. `none` among the sources records nothing: how far it is from 1 is how far to trust the others.
+`slowdown` is of the work done in a second, `cpu` of the CPU time for a piece
 of work, which other load on the machine disturbs less. Servers and clients share the machine with the
 recorder; all are in a control group of their own, and that group is what is recorded. Everything stays
 on loopback.
@@ -26,6 +28,8 @@ import tempfile
 import time
 
 PORTS = {"nginx": 18080, "redis": 18379, "pgbench": 18432}
+# The time a recorder has to start.
+PAUSE_S = 1.5
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
 
@@ -166,10 +170,14 @@ WORKLOADS = {"nginx": nginx, "redis": redis, "pgbench": pgbench, "gcc": gcc}
 @contextlib.contextmanager
 def recording(ebrec, sources, group, folder):
     """Records the control group."""
+    if sources == "none":
+        time.sleep(PAUSE_S)
+        yield
+        return
     trace = folder / "trace"
     command = [ebrec, "record", "-q", "--force", "-s", sources, "--cgroup", str(group), "-o", str(trace)]
     recorder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
+    time.sleep(PAUSE_S)
     if recorder.poll() is not None:
         sys.exit(f"slowdown.py: {recorder.stderr.read()}")
     try:
@@ -208,11 +216,13 @@ def main():
                     ratios = {sources: [] for sources in chosen}
                     for turn in range(args.rounds):
                         # Without before and after, so that a drift of the machine cancels out.
-                        before = measured(bench, measure)
+                        with recording(ebrec, "none", group, bench.folder):
+                            before = measured(bench, measure)
                         for sources in chosen if turn % 2 == 0 else reversed(chosen):
                             with recording(ebrec, sources, group, bench.folder):
                                 during = measured(bench, measure)
-                            after = measured(bench, measure)
+                            with recording(ebrec, "none", group, bench.folder):
+                                after = measured(bench, measure)
                             ratios[sources].append(
                                 [2 * new / (old + older) for new, old, older in zip(during, before, after)]
                             )

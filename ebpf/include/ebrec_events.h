@@ -531,7 +531,7 @@ _Static_assert(sizeof(struct ebrec_task_usage) == 64, "task_usage");
 /* A request to a block device, from its making to its completion. */
 struct ebrec_block_io {
 	struct ebrec_header header;
-	__u64 duration_ns; /* From its making to its completion; NULL when it has not completed. */
+	__u64 duration_ns; /* From its making to its completion; NULL when it has not completed, or the kernel did not tell of it. */
 	__u64 queue_ns; /* From its making to its issue to the driver; NULL when it was not issued. */
 	__u64 service_ns; /* From its issue to the driver, the last one if there were several, to its completion. */
 	__u64 sector; /* Where it begins on the disk, in units of 512 bytes; NULL for a flush. */

@@ -185,6 +185,11 @@ static __always_inline int request_merge(struct request___block *rq)
 SEC("tp_btf/block_io_start")
 int BPF_PROG(tp_btf__block_io_start, struct request___block *rq)
 {
+	/* What was at this address ended, and the kernel did not tell: nobody knows when. */
+	__u64 key = (__u64)rq;
+	struct block_request *request = bpf_map_lookup_elem(&block_requests, &key);
+	if (request && !request->is_foreign)
+		block_emit(request, 0, 0, LANE_NONE);
 	return request_make(rq, false);
 }
 

@@ -882,7 +882,7 @@ events! {
 
     /// A request to a block device, from its making to its completion.
     block_io / BlockIo = 55 in Disk => "block_io" {
-        /// From its making to its completion; NULL when it has not completed.
+        /// From its making to its completion; NULL when it has not completed, or the kernel did not tell of it.
         duration_ns: DurationNs,
         /// From its making to its issue to the driver; NULL when it was not issued.
         queue_ns: DurationNs,
