@@ -54,10 +54,10 @@ network() {
 		#!/bin/busybox sh
 		traffic
 		for kib in 1 20 300 4000; do
-			nc -l -p 6000 > /dev/null &
+			timeout 20 nc -l -p 6000 > /dev/null < /dev/null &
 			server=$!
 			usleep 300000
-			head -c ${kib}k /dev/zero | nc 127.0.0.1 6000
+			dd if=/dev/zero bs=1k count=$kib 2>/dev/null | timeout 20 nc 127.0.0.1 6000
 			wait $server
 		done
 		timeout 5 nc 10.9.9.9 81
@@ -103,8 +103,7 @@ init() { # KERNEL
 		END
 	else
 		cat <<- 'END'
-			ebrec record -q -s sched -o sched -- perf sched record -q -o /tmp/sched.data -- /bin/crowd
-			perf sched latency -p -i /tmp/sched.data > sched.txt
+			ebrec record -q -s sched -o sched -- perf sched record -q -o /out/sched.data -- /bin/crowd
 			ebrec record -q -s syscalls -o trace_s -- perf trace -s -o /out/trace_s.txt -- /bin/calls
 			ebrec record -q -s syscalls -o strace_c -- strace -f -c -o /out/strace_c.txt /bin/calls
 			watch tcplife
