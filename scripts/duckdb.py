@@ -86,6 +86,8 @@ REWRITES = [
     # What was known last of the rows of a process in several segments.
     (r"\blast_value\((\w+) ORDER BY place\) IGNORE NULLS", r"arg_max(\1, place)"),
     (r"\blast_value\((\w+) ORDER BY place\)", r"arg_max_null(\1, place)"),
+    # The rows come in the order of the files.
+    (r"\blast_value\((\w+)\) IGNORE NULLS", r"last(\1) FILTER (WHERE \1 IS NOT NULL)"),
     # With ORDER BY inside they are aggregates.
     (r"\bfirst_value\(", "first("),
     (r"\blast_value\(", "last("),

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNode;
+use datafusion::execution::SessionState;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::{Handle, Runtime};
 
@@ -54,7 +57,6 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
     settings.optimizer.repartition_aggregations = false;
     settings.optimizer.repartition_joins = false;
     settings.optimizer.repartition_windows = false;
-    settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
     let env = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
         .build_arc()
@@ -66,6 +68,18 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_physical_optimizer_rule(Arc::new(StableOrder))
         .build();
     Ok(SessionContext::new_with_state(state))
+}
+
+/// The state to plan a query with. Where only the first rows in some order are wanted, other columns are read of those
+/// rows alone that may be among them; elsewhere that costs more than it saves.
+pub fn state_for(context: &SessionContext, plan: &LogicalPlan) -> SessionState {
+    let mut state = context.state();
+    let is_first_rows =
+        |node: &LogicalPlan| matches!(node, LogicalPlan::Sort(sort) if sort.fetch.is_some());
+    if plan.exists(|node| Ok(is_first_rows(node))).unwrap_or(false) {
+        state.config_mut().options_mut().execution.parquet.pushdown_filters = true;
+    }
+    state
 }
 
 /// Names of all functions, sorted.

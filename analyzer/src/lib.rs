@@ -20,6 +20,7 @@ pub mod explain;
 mod files;
 mod functions;
 mod header;
+mod lazy;
 mod library;
 mod names;
 mod order;

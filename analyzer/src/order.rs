@@ -24,6 +24,7 @@ use datafusion::physical_plan::stream::{
 };
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+    replace_children_if_necessary,
 };
 use futures::StreamExt;
 
@@ -54,10 +55,11 @@ impl PhysicalOptimizerRule for StableOrder {
                 && sort.preserve_partitioning()
             {
                 // Partitions that look for the first rows tell each other what is too late already;
-                // which of several equal rows is kept then depends on who comes first.
+                // which of several equal rows is kept then depends on who comes first. One that looks
+                // at all rows in order may tell those who read: what comes later loses against its equal.
                 let input = single(sort.input().clone());
-                let sort = SortExec::new(sort.expr().clone(), input).with_fetch(sort.fetch());
-                return Ok(Transformed::yes(Arc::new(sort) as Arc<dyn ExecutionPlan>));
+                let sort = Arc::new(sort.clone().with_preserve_partitioning(false));
+                return replace_children_if_necessary(sort, vec![input]).map(Transformed::yes);
             }
             Ok(Transformed::no(node))
         })?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::MemTable;
@@ -25,7 +25,7 @@ use crate::params::Values;
 use crate::rows::Rows;
 use crate::scope::{self, Filter, Range, Scope};
 use crate::statement::{self, Query};
-use crate::tables::{self, TableInfo};
+use crate::tables::{self, Planner, TableInfo};
 
 /// A kept view may take one part in so many of a session's memory.
 const KEPT_SHARE: usize = 4;
@@ -65,7 +65,9 @@ pub struct Session {
     traces: Vec<Trace>,
     names: Vec<String>,
     scopes: Vec<Scope>,
-    tables: Vec<TableInfo>,
+    /// Described when somebody asks.
+    tables: OnceLock<Vec<TableInfo>>,
+    planners: Vec<Planner>,
     functions: Vec<String>,
     /// Views that were computed, each with the tables of traces that it was made of.
     kept: BTreeMap<String, Vec<(usize, String)>>,
@@ -77,10 +79,8 @@ pub struct Session {
 pub fn tables_of_any_trace() -> Result<Vec<TableInfo>, Error> {
     let runtime = Background::start()?;
     let context = engine::context(&SessionOptions::default())?;
-    runtime.handle().block_on(async {
-        tables::register_empty(&context).await?;
-        tables::describe(&context).await
-    })
+    let _planners = tables::register_empty(&context)?;
+    runtime.handle().block_on(tables::describe(&context))
 }
 
 impl Session {
@@ -90,8 +90,8 @@ impl Session {
         let names = tables::trace_names(&traces);
         let scopes = vec![Scope::default(); traces.len()];
         let context = engine::context(&options)?;
-        runtime.handle().block_on(tables::register(&context, &traces, &names, &scopes))?;
-        let tables = runtime.handle().block_on(tables::describe(&context))?;
+        let planners = tables::register(&context, &traces, &names, &scopes);
+        let planners = runtime.handle().block_on(planners)?;
         let functions = engine::function_names(&context);
         let mut session = Session {
             context,
@@ -99,7 +99,8 @@ impl Session {
             traces,
             names,
             scopes,
-            tables,
+            tables: OnceLock::new(),
+            planners,
             functions,
             kept: BTreeMap::new(),
             interrupt: options.interrupt.clone(),
@@ -118,8 +119,7 @@ impl Session {
         let runtime = Background::start()?;
         let options = SessionOptions::default();
         let context = engine::context(&options)?;
-        runtime.handle().block_on(tables::register_empty(&context))?;
-        let tables = runtime.handle().block_on(tables::describe(&context))?;
+        let planners = tables::register_empty(&context)?;
         let functions = engine::function_names(&context);
         Ok(Session {
             context,
@@ -127,7 +127,8 @@ impl Session {
             traces: Vec::new(),
             names: Vec::new(),
             scopes: Vec::new(),
-            tables,
+            tables: OnceLock::new(),
+            planners,
             functions,
             kept: BTreeMap::new(),
             interrupt: options.interrupt.clone(),
@@ -205,7 +206,7 @@ impl Session {
         self.kept.clear();
         self.context = engine::context(&self.options)?;
         let runtime = self.runtime()?;
-        runtime.block_on(tables::register(
+        self.planners = runtime.block_on(tables::register(
             &self.context,
             &self.traces,
             &self.names,
@@ -231,8 +232,15 @@ impl Session {
     }
 
     /// Tables and views, by name.
-    pub fn tables(&self) -> &[TableInfo] {
-        &self.tables
+    ///
+    /// # Errors
+    /// A view that cannot be planned.
+    pub fn tables(&self) -> Result<&[TableInfo], Error> {
+        if self.tables.get().is_none() {
+            let tables = self.runtime()?.block_on(tables::describe(&self.context))?;
+            let _ = self.tables.set(tables);
+        }
+        Ok(self.tables.get().map_or(&[], Vec::as_slice))
     }
 
     /// Names of all functions, sorted.
@@ -270,22 +278,25 @@ impl Session {
         statement::refuse_writes(&query.statement)?;
         let runtime = self.runtime()?;
         let wrong = |error| diagnose::planning(&error, &query.sql, &self.all_names());
-        let (stream, scans) = runtime.block_on(async {
+        let planned = runtime.block_on(async {
             let state = self.context.state();
-            let plan = state.statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
+            let plan = state.statement_to_plan(query.statement.clone()).await?;
             let only_reads = SQLOptions::new()
                 .with_allow_ddl(false)
                 .with_allow_dml(false)
                 .with_allow_statements(false);
-            only_reads.verify_plan(&plan).map_err(wrong)?;
-            let plan = state.optimize(&plan).map_err(wrong)?;
+            only_reads.verify_plan(&plan)?;
+            let plan = state.optimize(&plan)?;
             let scans = self.scans(&plan);
-            let physical =
-                state.query_planner().create_physical_plan(&plan, &state).await.map_err(wrong)?;
-            let stream = execute_stream(physical, state.task_ctx())
-                .map_err(|error| diagnose::running(&error))?;
-            Ok::<_, Error>((stream, scans))
-        })?;
+            let state = engine::state_for(&self.context, &plan);
+            let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
+            Ok((physical, state, scans))
+        });
+        // What is wrong is told with the names that there are: finding them needs the threads, too.
+        let (physical, state, scans) = planned.map_err(wrong)?;
+        let _within = runtime.enter();
+        let stream = execute_stream(physical, state.task_ctx())
+            .map_err(|error| diagnose::running(&error))?;
         Ok(Rows::start(stream, scans, self.interrupt.clone(), &runtime))
     }
 
@@ -363,11 +374,12 @@ impl Session {
     pub(crate) fn plan(&self, query: &Query) -> Result<LogicalPlan, Error> {
         statement::refuse_writes(&query.statement)?;
         let wrong = |error| diagnose::planning(&error, &query.sql, &self.all_names());
-        self.runtime()?.block_on(async {
+        let planned = self.runtime()?.block_on(async {
             let state = self.context.state();
-            let plan = state.statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
-            state.optimize(&plan).map_err(wrong)
-        })
+            let plan = state.statement_to_plan(query.statement.clone()).await?;
+            state.optimize(&plan)
+        });
+        planned.map_err(wrong)
     }
 
     /// Which tables of which trace a plan reads.
@@ -388,9 +400,10 @@ impl Session {
     }
 
     fn all_names(&self) -> Names {
-        let tables = self.tables.iter().map(|table| table.name.clone()).collect();
-        let mut columns: Vec<String> = self
-            .tables
+        // For the words of an error: without them it is still told.
+        let known = self.tables().unwrap_or_default();
+        let tables = known.iter().map(|table| table.name.clone()).collect();
+        let mut columns: Vec<String> = known
             .iter()
             .flat_map(|table| &table.columns)
             .map(|column| column.name.clone())

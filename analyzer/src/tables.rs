@@ -29,6 +29,7 @@ use crate::derived::{self, Input};
 use crate::error::Error;
 use crate::files::FilesTable;
 use crate::functions;
+use crate::lazy::{LazySchema, Whole};
 use crate::scope::Scope;
 use crate::views::{self, View};
 
@@ -66,38 +67,42 @@ pub fn trace_names(traces: &[Trace]) -> Vec<String> {
     traces.iter().map(name_of).collect()
 }
 
+/// What views are planned with when they are asked for; whoever may ask keeps it.
+pub type Planner = Arc<SessionState>;
+
 /// Registers the tables and views of `traces`, which are called `names`; of each what its scope leaves.
 pub async fn register(
     context: &SessionContext,
     traces: &[Trace],
     names: &[String],
     scopes: &[Scope],
-) -> Result<(), Error> {
+) -> Result<Vec<Planner>, Error> {
     let schemas: Vec<&str> = match traces {
         [_] => vec![PUBLIC],
         _ => names.iter().map(String::as_str).collect(),
     };
     // A call of `syscall_text` that is written for all traces reads them as the first one's.
     register_functions(context, traces.first().map_or(Arch::X86_64, arch))?;
+    let mut planners = Vec::new();
     for ((trace, schema), scope) in traces.iter().zip(schemas).zip(scopes) {
         let place = |catalog| Place { context, catalog, schema };
         let whole = (!scope.range.is_all()).then(|| place(WHOLE));
         if let Some(whole) = &whole {
-            register_trace(whole, Some(trace), &scope.whole(), None).await?;
+            planners.push(register_trace(whole, Some(trace), &scope.whole(), None)?);
         }
-        register_trace(&place(SCOPED), Some(trace), scope, whole.as_ref()).await?;
+        planners.push(register_trace(&place(SCOPED), Some(trace), scope, whole.as_ref())?);
     }
-    match traces {
-        [_] => Ok(()),
-        _ => register_unions(context, names).await,
+    if traces.len() != 1 {
+        register_unions(context, names).await?;
     }
+    Ok(planners)
 }
 
 /// Registers the tables and views that every trace has, without rows.
-pub async fn register_empty(context: &SessionContext) -> Result<(), Error> {
+pub fn register_empty(context: &SessionContext) -> Result<Vec<Planner>, Error> {
     register_functions(context, Arch::X86_64)?;
     let place = Place { context, catalog: SCOPED, schema: PUBLIC };
-    register_trace(&place, None, &Scope::default(), None).await
+    Ok(vec![register_trace(&place, None, &Scope::default(), None)?])
 }
 
 /// Where the tables of a trace are registered.
@@ -134,14 +139,15 @@ fn register_functions(context: &SessionContext, arch: Arch) -> Result<(), Error>
 
 /// Registers the tables and views of one trace, or those without rows. Views of what must be looked at
 /// as a whole are taken from `whole`, if that is another place.
-async fn register_trace(
+fn register_trace(
     place: &Place<'_>,
     trace: Option<&Trace>,
     scope: &Scope,
     whole: Option<&Place<'_>>,
-) -> Result<(), Error> {
+) -> Result<Planner, Error> {
     let views = views::all();
-    let schema = place.schema()?;
+    let state = Arc::new(planner(place, trace)?);
+    let mut schema = LazySchema::new(&state);
     let mut inputs = BTreeMap::new();
     for table in schema::tables::TABLES {
         let columns = reading_schema(&schema::arrow::schema(table));
@@ -159,6 +165,23 @@ async fn register_trace(
             .register_table(table.name.into(), (table.provider)(inputs))
             .map_err(|error| broken(table.name, error))?;
     }
+    for view in &views {
+        let whole = whole.filter(|_| !view.header.whole.is_empty());
+        let whole = whole.map(|whole| {
+            let (schema, reference) = (whole.schema()?, whole.reference("view"));
+            Ok(Whole { schema, reference, range: scope.range.condition() })
+        });
+        schema.add(view, whole.transpose()?);
+    }
+    catalog(place.context, place.catalog)
+        .register_schema(place.schema, Arc::new(schema))
+        .map_err(|error| broken(place.schema, error))?;
+    Ok(state)
+}
+
+/// What views of a trace are planned with: names are looked up where it is, and system calls are those of its
+/// architecture.
+fn planner(place: &Place<'_>, trace: Option<&Trace>) -> Result<SessionState, Error> {
     let mut state = place.context.state();
     let catalog = &mut state.config_mut().options_mut().catalog;
     catalog.default_catalog = place.catalog.to_string();
@@ -169,51 +192,11 @@ async fn register_trace(
     for function in functions::aggregates() {
         state.register_udaf(function).map_err(|error| broken("functions", error))?;
     }
-    let mut waiting: Vec<&View> = views.iter().collect();
-    while !waiting.is_empty() {
-        let (ready, blocked): (Vec<&View>, Vec<&View>) =
-            waiting.iter().copied().partition(|view| is_ready(view, &waiting, &state));
-        if ready.is_empty() {
-            return Err(Error::View {
-                name: waiting[0].name.into(),
-                reason: "views refer to each other".into(),
-            });
-        }
-        for view in ready {
-            let broken = |error| broken(view.name, error);
-            let whole = whole.filter(|_| !view.header.whole.is_empty());
-            let provider = match whole {
-                Some(whole) => {
-                    let view = schema_table(&whole.schema()?, view.name).await?;
-                    let range = match view.schema().column_with_name("ts") {
-                        Some(_) => scope.range.condition(),
-                        None => None,
-                    };
-                    within(view, whole.reference("view"), range).map_err(broken)?
-                }
-                None => {
-                    let plan = state.create_logical_plan(view.sql).await.map_err(broken)?;
-                    Arc::new(ViewTable::new(plan, Some(view.sql.to_string())))
-                }
-            };
-            schema.register_table(view.name.to_string(), provider).map_err(broken)?;
-        }
-        waiting = blocked;
-    }
-    Ok(())
-}
-
-/// The table called `name`, which is there.
-async fn schema_table(
-    schema: &Arc<dyn SchemaProvider>,
-    name: &str,
-) -> Result<Arc<dyn TableProvider>, Error> {
-    let table = schema.table(name).await.map_err(|error| broken(name, error))?;
-    table.ok_or_else(|| Error::View { name: name.to_string(), reason: "it is not there".into() })
+    Ok(state)
 }
 
 /// The rows of `table` that meet a condition.
-fn within(
+pub(crate) fn within(
     table: Arc<dyn TableProvider>,
     name: TableReference,
     condition: Option<Expr>,
@@ -221,21 +204,6 @@ fn within(
     let Some(condition) = condition else { return Ok(table) };
     let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
     Ok(Arc::new(ViewTable::new(plan.filter(condition)?.build()?, None)))
-}
-
-/// Whether no view that `view` reads is still waiting.
-fn is_ready(view: &View, waiting: &[&View], state: &SessionState) -> bool {
-    let dialect = state.config_options().sql_parser.dialect;
-    let statement = state.sql_to_statement(view.sql, &dialect);
-    let Ok(references) = statement.and_then(|statement| state.resolve_table_references(&statement))
-    else {
-        // Planning will say what is wrong with it.
-        return true;
-    };
-    !waiting.iter().any(|other| {
-        other.name != view.name
-            && references.iter().any(|reference| reference.table() == other.name)
-    })
 }
 
 /// For each table the union over the traces, with the trace's name in front.
@@ -278,17 +246,22 @@ async fn union(
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
+/// The catalog called `name`, made if it is not there.
+fn catalog(context: &SessionContext, name: &str) -> Arc<dyn CatalogProvider> {
+    context.catalog(name).unwrap_or_else(|| {
+        let made = Arc::new(MemoryCatalogProvider::new());
+        context.register_catalog(name, made.clone());
+        made
+    })
+}
+
 /// The SQL schema called `name` of a catalog, both made if they are not there.
 fn sql_schema(
     context: &SessionContext,
     catalog: &str,
     name: &str,
 ) -> Result<Arc<dyn SchemaProvider>, Error> {
-    let catalog = context.catalog(catalog).unwrap_or_else(|| {
-        let made = Arc::new(MemoryCatalogProvider::new());
-        context.register_catalog(catalog, made.clone());
-        made as Arc<dyn CatalogProvider>
-    });
+    let catalog = self::catalog(context, catalog);
     if let Some(schema) = catalog.schema(name) {
         return Ok(schema);
     }

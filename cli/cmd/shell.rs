@@ -92,7 +92,7 @@ pub fn run(session: &Session, mut target: Target, interrupt: &Arc<AtomicBool>) -
     // editor, which replaces what was there.
     signal_hook::flag::register(signal_hook::consts::SIGINT, interrupt.clone())
         .context("cannot watch for Ctrl-C")?;
-    editor.set_helper(Some(Assistant::new(session)));
+    editor.set_helper(Some(Assistant::new(session)?));
     let history = history_file();
     if let Some(path) = &history {
         // There is none the first time.
@@ -151,13 +151,13 @@ fn enter(session: &Session, line: &str, target: &mut Target) -> Result<()> {
 fn tables(session: &Session) -> Result<()> {
     let columns = [Column::whole("table"), Column::text("about")];
     let rows: Vec<Vec<String>> =
-        session.tables().iter().map(|table| vec![table.name.clone(), table.doc.clone()]).collect();
+        session.tables()?.iter().map(|table| vec![table.name.clone(), table.doc.clone()]).collect();
     Ok(write_table(&columns, &rows, Long::Wrapped, terminal_width(), &mut *stdout())?)
 }
 
 fn columns(session: &Session, name: &str) -> Result<()> {
-    let Some(table) = session.tables().iter().find(|table| table.name == name) else {
-        let names = session.tables().iter().map(|table| table.name.as_str());
+    let Some(table) = session.tables()?.iter().find(|table| table.name == name) else {
+        let names = session.tables()?.iter().map(|table| table.name.as_str());
         match analyzer::closest(name, names) {
             Some(meant) => anyhow::bail!("no table \"{name}\"; did you mean \"{meant}\"?"),
             None => anyhow::bail!("no table \"{name}\"; \\d lists them"),
@@ -195,16 +195,16 @@ struct Assistant {
 }
 
 impl Assistant {
-    fn new(session: &Session) -> Assistant {
+    fn new(session: &Session) -> Result<Assistant> {
         let mut names: Vec<String> = KEYWORDS.iter().map(ToString::to_string).collect();
-        for table in session.tables() {
+        for table in session.tables()? {
             names.push(table.name.clone());
             names.extend(table.columns.iter().map(|column| column.name.clone()));
         }
         names.extend(session.functions().iter().cloned());
         names.sort();
         names.dedup();
-        Assistant { names }
+        Ok(Assistant { names })
     }
 }
 

@@ -16,6 +16,14 @@
 -- @caveat Requests that had not completed when the recording ended are not among them.
 -- @plot timeline at_ns duration_ns
 -- @dataset web, database, vitals
+WITH slowest AS (
+    -- Texts are made of those that are shown, not of all.
+    SELECT *
+    FROM block_io
+    WHERE duration_ns >= $min AND operation LIKE $operation
+    ORDER BY duration_ns DESC, ts, sector, tid, operation, queue_ns, bytes
+    LIMIT $limit
+)
 SELECT
     b.duration_ns,
     b.queue_ns,
@@ -24,8 +32,6 @@ SELECT
     coalesce(b.disk, b.device) AS disk,
     concat(b.comm, '[', b.tid, ']') AS who,
     concat_ws(' ', b.operation, b.flags, 'at ' || CAST(b.sector AS VARCHAR), b.error) AS request
-FROM block_io b
+FROM slowest b
 CROSS JOIN (SELECT min(first_ts) AS first_ts FROM segments) f
-WHERE b.duration_ns >= $min AND b.operation LIKE $operation
 ORDER BY b.duration_ns DESC, b.ts, b.sector, b.tid, b.operation, b.queue_ns, b.bytes
-LIMIT $limit

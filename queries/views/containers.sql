@@ -15,13 +15,14 @@
 SELECT
     container_id,
     host,
-    last_value(name) IGNORE NULLS AS name,
-    last_value(image) IGNORE NULLS AS image,
-    last_value(runtime) IGNORE NULLS AS runtime,
-    last_value(pod) IGNORE NULLS AS pod,
-    last_value(namespace) IGNORE NULLS AS namespace,
-    last_value(pod_uid) IGNORE NULLS AS pod_uid,
-    last_value(cgroup_id) IGNORE NULLS AS cgroup_id,
-    last_value(cgroup) IGNORE NULLS AS cgroup
-FROM containers_segments
+    last_value(name ORDER BY place) IGNORE NULLS AS name,
+    last_value(image ORDER BY place) IGNORE NULLS AS image,
+    last_value(runtime ORDER BY place) IGNORE NULLS AS runtime,
+    last_value(pod ORDER BY place) IGNORE NULLS AS pod,
+    last_value(namespace ORDER BY place) IGNORE NULLS AS namespace,
+    last_value(pod_uid ORDER BY place) IGNORE NULLS AS pod_uid,
+    last_value(cgroup_id ORDER BY place) IGNORE NULLS AS cgroup_id,
+    last_value(cgroup ORDER BY place) IGNORE NULLS AS cgroup
+-- Their order is that of the segments.
+FROM (SELECT *, row_number() OVER () AS place FROM containers_segments) AS placed
 GROUP BY host, container_id

@@ -8,13 +8,21 @@
 -- @column frames     Frames, innermost first: function, module, build_id, offset, file, line, inlined.
 -- @column folded     Functions from the outermost to the innermost, joined by `;`.
 -- @column truncated  Whether the outermost frames are missing.
+WITH placed AS (
+    -- Their order is that of the segments.
+    SELECT *, row_number() OVER () AS place FROM stacks_segments
+),
+-- Lists of frames are not grouped by: only the places of rows are.
+latest AS (
+    SELECT max(place) AS place FROM placed GROUP BY host, stack_id
+)
 SELECT
     stack_id,
     host,
-    last_value(pid) AS pid,
-    CAST(cardinality(last_value(frames)) AS BIGINT) AS depth,
-    last_value(frames) AS frames,
-    last_value(folded) AS folded,
-    last_value(truncated) AS truncated
-FROM stacks_segments
-GROUP BY host, stack_id
+    pid,
+    CAST(cardinality(frames) AS BIGINT) AS depth,
+    frames,
+    folded,
+    truncated
+FROM latest
+JOIN placed USING (place)

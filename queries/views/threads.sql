@@ -15,6 +15,7 @@ SELECT
     min(pid) AS pid,
     tid,
     upid,
-    last_value(comm) IGNORE NULLS AS comm
-FROM threads_segments
+    last_value(comm ORDER BY place) IGNORE NULLS AS comm
+-- Their order is that of the segments.
+FROM (SELECT *, row_number() OVER () AS place FROM threads_segments) AS placed
 GROUP BY host, upid, tid

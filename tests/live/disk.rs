@@ -73,7 +73,8 @@ fn record(lab: &Lab, sources: &str, path: &str, options: &[&str]) {
 }
 
 /// What fio asks for itself, past the cache, and not the file system or the loading of programs for it.
-const OF_FIO: &str = "comm = 'fio' AND bytes = 4096 AND flags LIKE '%sync%' AND flags LIKE '%idle%'";
+const OF_FIO: &str =
+    "comm = 'fio' AND bytes = 4096 AND flags LIKE '%sync%' AND flags LIKE '%idle%'";
 
 #[test]
 fn requests_are_those_that_fio_counts() {
