@@ -161,13 +161,15 @@ WHERE size_bytes IS NOT NULL OR before_bytes IS NULL
 # An interval belongs to the call that its thread made last, if that had not returned.
 WAITS = """
 WITH calls AS (
-    SELECT tid, ts, ts + coalesce(duration_ns, 9223372036854775807 - ts) AS end_ts, syscall, arg0 FROM syscalls
+    SELECT tid, ts, ts + coalesce(duration_ns, 9223372036854775807 - ts) AS end_ts, syscall, arg0, arg1, arg2 FROM syscalls
 )
 SELECT
     o.*,
     CASE WHEN c.end_ts >= o.ts THEN c.syscall END AS syscall,
     CASE WHEN c.end_ts >= o.ts THEN c.ts END AS syscall_ts,
-    CASE WHEN c.end_ts >= o.ts THEN c.arg0 END AS syscall_arg0
+    CASE WHEN c.end_ts >= o.ts THEN c.arg0 END AS syscall_arg0,
+    CASE WHEN c.end_ts >= o.ts THEN c.arg1 END AS syscall_arg1,
+    CASE WHEN c.end_ts >= o.ts THEN c.arg2 END AS syscall_arg2
 FROM offcpu o
 ASOF LEFT JOIN calls c ON o.tid = c.tid AND o.ts >= c.ts
 """

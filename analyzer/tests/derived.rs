@@ -108,7 +108,7 @@ fn a_wait_knows_the_system_call_it_is_in() {
     synthetic::trace(folder.path(), &["processes", "syscalls", "sched"]);
     let call = |ms: i64, tid: i64, name: &str, length_ms: Option<i64>| {
         json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "syscall": name, "via": "syscall",
-               "arg0": ms, "duration_ns": length_ms.map(|ms| ms * 1_000_000)})
+               "arg0": ms, "arg2": 10 * ms, "duration_ns": length_ms.map(|ms| ms * 1_000_000)})
     };
     let wait = |ms: i64, tid: i64, state: &str| json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "state": state, "duration_ns": 1_000_000});
     // A call that lasts is stored with a later segment than the wait in it.
@@ -127,11 +127,11 @@ fn a_wait_knows_the_system_call_it_is_in() {
     ];
     synthetic::segment(folder.path(), "offcpu", 1, &waits);
     let session = open(folder.path(), Filter::default());
-    let sql = "SELECT tid, syscall, syscall_arg0, reason FROM waits ORDER BY ts";
-    assert_eq!(
-        rows(&session, sql),
-        ["1|read|1|pipe", "1|nanosleep|3|sleep", "2|futex|4|lock", "1|||cpu"]
-    );
+    let sql = "SELECT tid, syscall, syscall_arg0, syscall_arg1, syscall_arg2, reason FROM waits \
+               ORDER BY ts";
+    let expected =
+        ["1|read|1||10|pipe", "1|nanosleep|3||30|sleep", "2|futex|4||40|lock", "1|||||cpu"];
+    assert_eq!(rows(&session, sql), expected);
 }
 
 #[test]
