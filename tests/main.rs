@@ -5,6 +5,7 @@ mod checks;
 mod command;
 mod datasets;
 mod forgotten;
+mod hardship;
 #[cfg(all(feature = "record", target_os = "linux"))]
 mod live;
 mod objects;
@@ -17,3 +18,5 @@ mod synthetic;
 mod tidy;
 mod trace;
 mod truth;
+#[cfg(target_os = "linux")]
+mod walks;

@@ -165,7 +165,8 @@ impl Calls {
                     };
                     let arguments = std::array::from_fn(argument);
                     let name = number(&mut self.numbers, &mut self.names, names.value(*at));
-                    self.last.insert(tids.value(*at), Call { ts: begun[*at], end, arguments, name });
+                    self.last
+                        .insert(tids.value(*at), Call { ts: begun[*at], end, arguments, name });
                     *at += 1;
                 }
             }
