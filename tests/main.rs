@@ -8,6 +8,7 @@ mod forgotten;
 mod hardship;
 #[cfg(all(feature = "record", target_os = "linux"))]
 mod live;
+mod locks;
 mod objects;
 mod query;
 mod reports;

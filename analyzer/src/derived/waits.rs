@@ -17,15 +17,21 @@ use datafusion::execution::TaskContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::DerivedTable;
 use super::ordered::{Merge, Ordered, moments};
 use super::pass::{Out, Pass, PassTable};
+use super::{Columns, DerivedTable};
 use crate::tables::reading_schema;
 
 /// `waits_computed`.
 pub const TABLE: DerivedTable = DerivedTable {
     name: "waits_computed",
-    inputs: &["offcpu", "syscalls"],
+    inputs: &[
+        ("offcpu", Columns::All),
+        (
+            "syscalls",
+            Columns::Only(&["ts", "tid", "syscall", "duration_ns", "arg0", "arg1", "arg2"]),
+        ),
+    ],
     provider: |inputs| Arc::new(PassTable { pass: Arc::new(Waits), inputs }),
 };
 

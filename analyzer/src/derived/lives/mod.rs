@@ -17,16 +17,20 @@ use datafusion::execution::TaskContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::DerivedTable;
 use super::ordered::Ordered;
 use super::pass::{Out, Pass, PassTable};
+use super::{Columns, DerivedTable};
 use ends::{Ends, lost_until};
 use pairing::Pairing;
 
 /// `allocation_lives_computed`.
 pub const TABLE: DerivedTable = DerivedTable {
     name: "allocation_lives_computed",
-    inputs: &["allocations", "process_events", "loss"],
+    inputs: &[
+        ("allocations", Columns::All),
+        ("process_events", Columns::Only(&["ts", "upid", "event"])),
+        ("loss", Columns::Only(&["ts", "duration_ns", "kind"])),
+    ],
     provider: |inputs| Arc::new(PassTable { pass: Arc::new(Lives), inputs }),
 };
 
