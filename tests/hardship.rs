@@ -18,7 +18,7 @@ const SOURCES: [&str; 13] = [
     "processes",
     "syscalls",
     "sched",
-    "offcpu",
+    "stacks",
     "cpu",
     "allocations",
     "faults",
@@ -199,10 +199,11 @@ fn a_broken_file_is_named_and_no_more_than_that() {
     };
     fs::write(own.join("good.sql"), sql("syscalls")).unwrap();
     fs::write(own.join("wrong.sql"), sql("syscals")).unwrap();
-    fs::write(own.join("torn.sql"), "-- # Torn\n-- @param x fish 1  Text\nSELECT 1").unwrap();
+    let torn = "-- # Torn\n-- @param x fish 1  Text\nSELECT 1";
+    fs::write(own.join("torn.sql"), torn).unwrap();
     fs::write(own.join("picture.sql"), [0xff, 0xd8, 0xff, 0xe0]).unwrap();
     // It would take the place of one that ebrec has.
-    fs::write(own.join("exits.sql"), "SELECT 1").unwrap();
+    fs::write(own.join("exits.sql"), torn).unwrap();
     let report = |name: &str| ebrec(folder.path(), &["report", name, "--queries", "mine"]);
     let answer = report("good").ok();
     assert!(answer.contains("openat"), "{answer}");

@@ -23,7 +23,7 @@ fn ts(ms: usize) -> String {
 }
 
 fn record(trace: &Path, waits: &[Wait]) {
-    synthetic::trace(trace, &["processes", "syscalls", "sched", "offcpu"]);
+    synthetic::trace(trace, &["processes", "syscalls", "sched", "stacks"]);
     let (mut calls, mut intervals, mut stacks) = (Vec::new(), Vec::new(), Vec::new());
     for (at, Wait(address, operation, value, stack)) in waits.iter().enumerate() {
         let (ms, thread) = (10 * at, 100 + at);

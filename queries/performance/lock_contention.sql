@@ -59,7 +59,7 @@ functions AS (
         host, stack_id,
         stack_leaf(regexp_replace(program, '(;(_*(GI_|libc_|pthread|futex|lll_|new_sem_|sem_)[^;]*|(libc|libpthread|ld-)[^;+]*\+[^;]*))+$', '')) AS function,
         CASE
-            WHEN regexp_like(program, ';_*(GI_)*_*(pthread_mutex_|lll_lock|lll_mutex)[^;]*(;_*(lll|futex)[^;]*)*$|;[^;]*sync::mutex::[^;]*(;[^;]*futex[^;]*)*$') THEN 'mutex'
+            WHEN regexp_like(program, ';_*(GI_)*_*(pthread_mutex_|lll_lock|lll_mutex)[^;]*(;_*(lll|futex)[^;]*)*$|;[^;]*sync::mutex::[^;]*(;[^;]*(futex|syscall)[^;]*)*$') THEN 'mutex'
             WHEN regexp_like(program, ';_*(GI_)*_*pthread_rwlock_|;[^;]*sync::rwlock::') THEN 'rwlock'
             WHEN regexp_like(program, ';_*(GI_)*_*pthread_cond_|;[^;]*sync::condvar::') THEN 'condition'
             WHEN regexp_like(program, ';_*(new_)?sem_[a-z]*wait') THEN 'semaphore'
