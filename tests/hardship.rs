@@ -70,6 +70,7 @@ fn nothing_at_all_is_an_answer_of_every_report() {
     synthetic::segment(&trace, "segments", 1, &[]);
     let (answers, refusals) = all(folder.path(), |name, run| {
         assert!(run.code != 0 || run.out.contains("nothing was recorded then"), "{name}: {run:?}");
+        assert!(run.code != 0 || run.out.contains("\n\nNo rows.\n"), "{name}: {run:?}");
     });
     assert_eq!(refusals, 0);
     assert!(answers > 40);
