@@ -114,13 +114,19 @@ calls AS (
     WHERE address IS NOT NULL AND operation NOT IN ({MAPPINGS})
 ),
 ended AS (
-    SELECT c.*, e.ts AS process_end, e.is_exec FROM calls c ASOF LEFT JOIN ends e ON c.upid = e.upid AND c.ts <= e.ts
+    SELECT
+        c.*, e.ts AS process_end, e.is_exec,
+        -- How many its thread has made, with this one.
+        sum(CASE WHEN size_bytes IS NOT NULL THEN one_in ELSE 0 END)
+            OVER (PARTITION BY c.host, c.tid ORDER BY c.ts ROWS UNBOUNDED PRECEDING) AS made
+    FROM calls c ASOF LEFT JOIN ends e ON c.upid = e.upid AND c.ts <= e.ts
 ),
 neighbours AS (
     SELECT
         *,
         lead(ts) OVER here AS next_ts, lead(tid) OVER here AS next_tid, lead(operation) OVER here AS next_operation,
-        lead(size_bytes) OVER here AS next_bytes, lag(size_bytes * one_in) OVER here AS before_bytes
+        lead(size_bytes) OVER here AS next_bytes,
+        lead(made - CASE WHEN size_bytes IS NOT NULL THEN one_in ELSE 0 END) OVER here AS next_made, lag(size_bytes * one_in) OVER here AS before_bytes
     FROM ended
     WINDOW here AS (PARTITION BY upid, process_end, address ORDER BY ts)
 ),
@@ -155,7 +161,9 @@ SELECT
         WHEN process_end IS NULL THEN 'alive'
         ELSE 'leaked'
     END AS verdict,
-    CASE WHEN size_bytes IS NOT NULL THEN CAST(held_sum AS BIGINT) END AS held_bytes
+    CASE WHEN size_bytes IS NOT NULL THEN CAST(held_sum AS BIGINT) END AS held_bytes,
+    CASE WHEN size_bytes IS NOT NULL AND next_tid = tid AND NOT is_reused THEN CAST(next_made - made AS BIGINT) END
+        AS allocations_between
 FROM held
 WHERE size_bytes IS NOT NULL OR before_bytes IS NULL
 """
@@ -163,13 +171,15 @@ WHERE size_bytes IS NOT NULL OR before_bytes IS NULL
 # An interval belongs to the call that its thread made last, if that had not returned.
 WAITS = """
 WITH calls AS (
-    SELECT tid, ts, ts + coalesce(duration_ns, 9223372036854775807 - ts) AS end_ts, syscall, arg0 FROM syscalls
+    SELECT tid, ts, ts + coalesce(duration_ns, 9223372036854775807 - ts) AS end_ts, syscall, arg0, arg1, arg2 FROM syscalls
 )
 SELECT
     o.*,
     CASE WHEN c.end_ts >= o.ts THEN c.syscall END AS syscall,
     CASE WHEN c.end_ts >= o.ts THEN c.ts END AS syscall_ts,
-    CASE WHEN c.end_ts >= o.ts THEN c.arg0 END AS syscall_arg0
+    CASE WHEN c.end_ts >= o.ts THEN c.arg0 END AS syscall_arg0,
+    CASE WHEN c.end_ts >= o.ts THEN c.arg1 END AS syscall_arg1,
+    CASE WHEN c.end_ts >= o.ts THEN c.arg2 END AS syscall_arg2
 FROM offcpu o
 ASOF LEFT JOIN calls c ON o.tid = c.tid AND o.ts >= c.ts
 """

@@ -5,8 +5,10 @@ mod checks;
 mod command;
 mod datasets;
 mod forgotten;
+mod hardship;
 #[cfg(all(feature = "record", target_os = "linux"))]
 mod live;
+mod locks;
 mod objects;
 mod query;
 mod reports;
@@ -17,3 +19,5 @@ mod synthetic;
 mod tidy;
 mod trace;
 mod truth;
+#[cfg(target_os = "linux")]
+mod walks;

@@ -16,6 +16,9 @@ use crate::error::Error;
 use crate::scope::Range;
 use crate::session::Session;
 
+/// More names than this are not told one by one.
+const MANY: usize = 12;
+
 /// One thing that an answer lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -191,6 +194,17 @@ fn counts(session: &Session, schema: &str, range: Range) -> Result<Vec<KindCount
     Ok(counts)
 }
 
+/// The system calls that were asked for; a set of them would fill a page.
+fn named_syscalls(names: &[String]) -> String {
+    match names {
+        [first, .., last] if names.len() > MANY => format!(
+            "only {} system calls, from {first} to {last} (trace.json has all of them)",
+            names.len()
+        ),
+        _ => format!("only the system calls {}", names.join(", ")),
+    }
+}
+
 /// What `trace` leaves out of `tables`, by the settings of its recording.
 pub fn limits(trace: &Trace, label: Option<&str>, tables: &[&str]) -> Vec<Limit> {
     let options = &trace.manifest().options;
@@ -226,11 +240,7 @@ pub fn limits(trace: &Trace, label: Option<&str>, tables: &[&str]) -> Vec<Limit>
     }
     add(!scope.is_empty(), format!("only {}", scope.join("; ")), false);
     let syscalls = texts("syscalls");
-    add(
-        reads("syscalls") && !syscalls.is_empty(),
-        format!("only the system calls {}", syscalls.join(", ")),
-        false,
-    );
+    add(reads("syscalls") && !syscalls.is_empty(), named_syscalls(&syscalls), false);
     let size = number("allocation_size_min_bytes");
     add(
         reads("allocations") && size > 0,

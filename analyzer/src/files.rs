@@ -46,8 +46,12 @@ impl FilesTable {
     }
 
     /// A plan with one partition for each file.
-    pub async fn scan_by_file(&self, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        self.plan(session, None, usize::MAX, None).await
+    pub async fn scan_by_file(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.plan(session, projection, usize::MAX, None).await
     }
 
     /// The earliest moment of each file.

@@ -48,6 +48,8 @@ pub struct Reports {
     reports: BTreeMap<String, Report>,
     /// Files that cannot be used, and why.
     pub broken: Vec<Error>,
+    /// The same by the name that a report would have.
+    reasons: BTreeMap<String, String>,
 }
 
 impl Reports {
@@ -67,24 +69,25 @@ impl Reports {
                         continue;
                     }
                     for path in entries(&path)? {
-                        reports.add_file(&path, &job)?;
+                        reports.add_file(&path, &job);
                     }
                 } else {
-                    reports.add_file(&path, OWN)?;
+                    reports.add_file(&path, OWN);
                 }
             }
         }
         Ok(reports)
     }
 
-    fn add_file(&mut self, path: &Path, job: &str) -> Result<(), Error> {
+    fn add_file(&mut self, path: &Path, job: &str) {
         if path.extension().is_none_or(|extension| extension != "sql") {
-            return Ok(());
+            return;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let sql = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-        self.add(&name, job, sql, Some(path.to_path_buf()));
-        Ok(())
+        match std::fs::read_to_string(path) {
+            Ok(sql) => self.add(&name, job, sql, Some(path.to_path_buf())),
+            Err(error) => self.is_broken(&name, unreadable(path, &error).to_string()),
+        }
     }
 
     /// A file that is wrong does not keep the others from being used.
@@ -97,9 +100,14 @@ impl Reports {
             Err(reason) => {
                 let place =
                     path.map_or_else(|| name.to_string(), |path| path.display().to_string());
-                self.broken.push(Error::Report(format!("{place}: {reason}")));
+                self.is_broken(name, format!("{place}: {reason}"));
             }
         }
+    }
+
+    fn is_broken(&mut self, name: &str, sentence: String) {
+        self.reasons.insert(name.to_string(), sentence.clone());
+        self.broken.push(Error::Report(sentence));
     }
 
     /// All of them: by job, and then by name.
@@ -113,6 +121,10 @@ impl Reports {
 
     /// The report called `name`.
     pub fn get(&self, name: &str) -> Result<&Report, Error> {
+        // Also where ebrec has a report of that name: it is not the one that was meant.
+        if let Some(reason) = self.reasons.get(name) {
+            return Err(Error::Report(reason.clone()));
+        }
         self.reports.get(name).ok_or_else(|| {
             let near = closest(name, self.reports.keys().map(String::as_str));
             let hint = match near {

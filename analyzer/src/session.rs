@@ -428,8 +428,9 @@ pub(crate) fn tables_read(plan: &LogicalPlan) -> Vec<(String, String)> {
             let schema = scan.table_name.schema().unwrap_or(tables::PUBLIC);
             let name = scan.table_name.table();
             match derived::by_name(name) {
-                Some(derived) => tables
-                    .extend(derived.inputs.iter().map(|input| (schema.into(), input.to_string()))),
+                Some(derived) => tables.extend(
+                    derived.inputs.iter().map(|(input, _)| (schema.into(), input.to_string())),
+                ),
                 None => {
                     let name = name.strip_suffix("_segments").unwrap_or(name);
                     tables.push((schema.to_string(), name.to_string()));

@@ -25,7 +25,7 @@ use datafusion::prelude::SessionContext;
 use schema::syscalls::Arch;
 use store::Trace;
 
-use crate::derived::{self, Input};
+use crate::derived::{self, Columns, Input};
 use crate::error::Error;
 use crate::files::FilesTable;
 use crate::functions;
@@ -152,7 +152,11 @@ fn register_trace(
     for table in schema::tables::TABLES {
         let columns = reading_schema(&schema::arrow::schema(table));
         let files = FilesTable::new(columns, trace.map_or(&[], |trace| trace.files(table.name)));
-        let input = Input { files: Arc::new(files), condition: scope.condition(table) };
+        let input = Input {
+            files: Arc::new(files),
+            condition: scope.condition(table),
+            columns: Columns::All,
+        };
         let name = files_name(table.name, &views);
         let broken = |error| broken(table.name, error);
         let provider = within(input.files.clone(), place.reference(&name), input.condition.clone());
@@ -160,7 +164,9 @@ fn register_trace(
         inputs.insert(table.name, input);
     }
     for table in derived::TABLES {
-        let inputs = table.inputs.iter().map(|name| inputs[name].clone()).collect();
+        let input =
+            |(name, columns): &(&str, Columns)| Input { columns: *columns, ..inputs[name].clone() };
+        let inputs = table.inputs.iter().map(input).collect();
         schema
             .register_table(table.name.into(), (table.provider)(inputs))
             .map_err(|error| broken(table.name, error))?;

@@ -74,6 +74,57 @@ fn each_allocation_has_one_life() {
     assert_eq!(rows(&session, "SELECT count(*), sum(size_bytes) FROM leaks"), ["4|72"]);
 }
 
+/// What another tool would call temporary: by the allocations of the thread, not of others and not by time.
+#[test]
+fn what_a_thread_allocates_in_between_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::trace(folder.path(), &["processes", "allocations"]);
+    let call = |ms: i64,
+                tid: i64,
+                operation: &str,
+                address: i64,
+                size: Option<i64>,
+                one_in: i64| {
+        let comm = format!("at {ms}");
+        json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": comm, "operation": operation,
+               "address": address, "size_bytes": size, "one_in": one_in})
+    };
+    let calls = [
+        call(1, 1, "malloc", 100, Some(1), 1),
+        call(2, 2, "malloc", 200, Some(2), 1),
+        call(3, 2, "malloc", 300, Some(3), 5),
+        call(4, 1, "free", 100, None, 1),
+        // Neither is what ends a life among what is in between, nor what is given back then.
+        call(5, 2, "free", 300, None, 5),
+        call(6, 2, "realloc", 200, Some(4), 1),
+        call(7, 1, "free", 200, None, 1),
+    ];
+    synthetic::segment(folder.path(), "allocations", 1, &calls);
+    let session = open(folder.path(), Filter::default());
+    let sql =
+        "SELECT size_bytes, end_tid, allocations_between FROM allocation_lives ORDER BY size_bytes";
+    assert_eq!(rows(&session, sql), ["1|1|0", "2|2|5", "3|2|0", "4|1|"]);
+}
+
+/// More than a batch of rows ends at once, in the order of time.
+#[test]
+fn much_that_ends_at_once_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::trace(folder.path(), &["processes", "allocations"]);
+    let calls: Vec<Value> =
+        (0..20_000).map(|at| call(at / 25, 7 + at % 2, "malloc", at, Some(1))).collect();
+    synthetic::segment(folder.path(), "allocations", 1, &calls);
+    let end = json!({"ts": ts(900), "upid": 8, "pid": 8, "tid": 8, "comm": "x", "event": "exec"});
+    synthetic::segment(folder.path(), "process_events", 1, &[end]);
+    let after = call(901, 8, "malloc", 1, Some(1));
+    synthetic::segment(folder.path(), "allocations", 2, &[after]);
+    let session = open(folder.path(), Filter::default());
+    let sql = "SELECT upid, verdict, ended_by, count(*), count(DISTINCT address) FROM allocation_lives \
+               GROUP BY 1, 2, 3 ORDER BY 1, 2";
+    let expected = ["7|alive|none|10000|10000", "8|alive|none|1|1", "8|freed|exec|10000|10000"];
+    assert_eq!(rows(&session, sql), expected);
+}
+
 #[test]
 fn what_is_leaked_in_a_range_of_time_is_decided_by_what_came_after() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +159,7 @@ fn a_wait_knows_the_system_call_it_is_in() {
     synthetic::trace(folder.path(), &["processes", "syscalls", "sched"]);
     let call = |ms: i64, tid: i64, name: &str, length_ms: Option<i64>| {
         json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "syscall": name, "via": "syscall",
-               "arg0": ms, "duration_ns": length_ms.map(|ms| ms * 1_000_000)})
+               "arg0": ms, "arg2": 10 * ms, "duration_ns": length_ms.map(|ms| ms * 1_000_000)})
     };
     let wait = |ms: i64, tid: i64, state: &str| json!({"ts": ts(ms), "upid": 7, "pid": 7, "tid": tid, "comm": "x", "state": state, "duration_ns": 1_000_000});
     // A call that lasts is stored with a later segment than the wait in it.
@@ -127,11 +178,11 @@ fn a_wait_knows_the_system_call_it_is_in() {
     ];
     synthetic::segment(folder.path(), "offcpu", 1, &waits);
     let session = open(folder.path(), Filter::default());
-    let sql = "SELECT tid, syscall, syscall_arg0, reason FROM waits ORDER BY ts";
-    assert_eq!(
-        rows(&session, sql),
-        ["1|read|1|pipe", "1|nanosleep|3|sleep", "2|futex|4|lock", "1|||cpu"]
-    );
+    let sql = "SELECT tid, syscall, syscall_arg0, syscall_arg1, syscall_arg2, reason FROM waits \
+               ORDER BY ts";
+    let expected =
+        ["1|read|1||10|pipe", "1|nanosleep|3||30|sleep", "2|futex|4||40|lock", "1|||||cpu"];
+    assert_eq!(rows(&session, sql), expected);
 }
 
 #[test]

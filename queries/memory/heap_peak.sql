@@ -13,7 +13,7 @@
 -- @param min_bytes bytes 0  Leaves out processes whose peak was lower.
 -- @column comm [key]         Name of the process.
 -- @column pid                Its process id.
--- @column peak_bytes [max]   Most bytes it held at once, as asked for.
+-- @column peak_bytes [mean]  Most bytes it held at once, as asked for.
 -- @column held_bytes [mean]  Bytes of them from this stack or function.
 -- @column held_percent [mean]  Share of the peak.
 -- @column allocations [mean] How many allocations that was; NULL when not told apart.

@@ -11,7 +11,7 @@
 -- @column pid               Its process id.
 -- @column ts [key]          Beginning of the stretch.
 -- @column held_bytes [mean] Bytes held at the end of the stretch.
--- @column held_max_bytes [max]  Most bytes held at once in the stretch; NULL when nothing was allocated in it.
+-- @column held_max_bytes [mean]  Most bytes held at once in the stretch; NULL when nothing was allocated in it.
 -- @column allocated_bytes [total]  Bytes asked for.
 -- @column freed_bytes [total]  Bytes given back, by an `exec` too; what a process ends with is not given back here.
 -- @column allocations [total]  Allocations.

@@ -1,25 +1,27 @@
 -- # Temporary allocations
 -- Which allocations are made only to be given back at once? One row per process name and stack that made some, the
--- one that made most first. An allocation is temporary when the thread that made it gave it back within
--- `--max-life`, by `free`, `delete` or the like, or by a `realloc` that changed its size; what another thread gave
--- back was handed over and is none. Such memory can often be kept and used again, or be on the stack. Where most
--- of `temporary` is `resized`, a buffer grows step by step: ask for its final size at once. A stack with many
--- calls and a `percent` near 100 is worth a change, one with few calls is not.
+-- one that made most first. An allocation is temporary when the thread that made it gave it back, by `free`, `delete`
+-- or the like or by a `realloc` that changed its size, and had made no other in between, as heaptrack counts;
+-- `--max-between 1` is how memray counts. Unlike a length of time, that does not depend on how fast the
+-- program is while it is recorded; `--max-life` asks for both. What
+-- another thread gave back was handed over and is none. Such memory can often be kept and used again, or be on the
+-- stack. Where most of `temporary` is `resized`, a buffer grows step by step: ask for its final size at once. A stack
+-- with many calls and a `percent` near 100 is worth a change, one with few calls is not. How long
+-- allocations live at all: report `allocation_lifetimes`.
 -- @needs allocations
 -- @param by stack|function|process stack  What to put together: `stack`, `function` (that called the allocator) or `process`.
--- @param max_life duration 1ms  How long a temporary allocation lives at most.
+-- @param max_between integer 0  How many other allocations its thread makes at most before it gives it back.
+-- @param max_life duration -    How long a temporary allocation lives at most.
 -- @column comm [key]        Name of the process.
--- @column temporary [total] Temporary allocations.
+-- @column temporary [mean]  Temporary allocations.
 -- @column percent [mean]   Share of the allocations of this row.
--- @column resized [total]   Temporary allocations that a `realloc` ended.
+-- @column resized [mean]    Temporary allocations that a `realloc` ended.
 -- @column size_mean_bytes [mean]  Mean size of the temporary ones.
 -- @column function [key]    Function that called the allocator; frames of `operator new`, of C++'s `std` and of
 --     Rust's `alloc` are passed over.
 -- @column stack [key]       The stack, outermost function first.
--- @caveat Other tools call an allocation temporary when no other is made before it is given back. Here its life
---     counts,
---     as it is recorded: what `--max-life` means depends on how fast the program is while it is recorded.
--- @caveat Where only a sample of allocations was recorded, numbers are estimates of the whole.
+-- @caveat Where only a sample of allocations was recorded, numbers are estimates of the whole, and what was left out is not seen
+--     between two calls: choose by `--max-life` and a large `--max-between` then.
 -- @plot flame stack temporary
 -- @dataset memory
 WITH
@@ -33,8 +35,8 @@ sites AS (
     FROM (
         SELECT
             host, upid, stack_id, one_in, size_bytes, ended_by,
-            -- Who ended it is known only where a call did, and not an `exec` or the end of the process.
-            end_tid = tid AND CAST(end_ts AS BIGINT) - CAST(ts AS BIGINT) <= $max_life AS is_temporary
+            allocations_between <= $max_between
+            AND CAST(end_ts AS BIGINT) - CAST(ts AS BIGINT) <= coalesce($max_life, 9223372036854775807) AS is_temporary
         FROM allocation_lives
         WHERE size_bytes IS NOT NULL
     ) lives

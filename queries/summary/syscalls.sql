@@ -96,8 +96,9 @@ remarks AS (
     SELECT
         30.0 + 40.0 * least(1.0, CAST(s.total_ns AS DOUBLE) / w.length_ns) AS score,
         concat(
-            comm, ' waited ', human_duration(s.total_ns), ' for the disk in ', CAST(s.calls AS VARCHAR),
-            ' calls of fsync and its kin, ', human_duration(s.total_ns / s.calls), ' each.'
+            -- Not all of it need be the disk's: who is ready again may wait for a CPU.
+            comm, ' spent ', human_duration(s.total_ns), ' in ', CAST(s.calls AS VARCHAR),
+            ' calls of fsync and its kin, which wait for the disk, ', human_duration(s.total_ns / s.calls), ' each.'
         ) AS sentence,
         'file_io' AS report,
         ltrim(scope) AS options

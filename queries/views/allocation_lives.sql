@@ -3,7 +3,8 @@
 -- back memory whose allocation is not in the recording. Memory is given back by `free` and its like, by
 -- `realloc`, by an `exec` of the process, or by its end. An address that is given out again was given back:
 -- `ended_by` is `reused` then, and when is not known. Only allocators are looked at, not mappings of memory.
--- Computed in one pass in the order of time, in memory that grows with what is held at once.
+-- Computed in one pass in the order of time, in memory that grows with what is held at once: 50 to 100 bytes for
+-- each allocation.
 -- @whole allocations
 -- @column ts          When it was allocated; of a row without an allocation, when it was given back.
 -- @column host        Name of the machine.
@@ -26,4 +27,6 @@
 --     end of the recording; `unknown` when allocations were lost after it was made, so that it may have been given
 --     back, or when its allocation is not in the recording.
 -- @column held_bytes  Bytes that its process held just after it was allocated, by what is recorded.
+-- @column allocations_between  Allocations that its thread made after it and before it gave it back: 0 when it made
+--     none. NULL when another thread gave it back, or it is not known who did. Of a sample, an estimate.
 SELECT * FROM allocation_lives_computed

@@ -22,6 +22,8 @@
 -- @column syscall         System call that it was in.
 -- @column syscall_ts      When that call began: with `tid`, the row of `syscalls`.
 -- @column syscall_arg0    First argument of the call: of most, the file descriptor.
+-- @column syscall_arg1    Second argument: of `futex`, the operation.
+-- @column syscall_arg2    Third argument: of `futex`, the value that the word was expected to have.
 -- @column reason          `cpu` (preempted), `lock`, `disk`, `network` (sockets), `pipe` (terminals too; any `read`
 --     or `write` that sleeps, where no stack tells), `child`, `sleep` (signals too), `poll`, `fault`, `stopped`,
 --     `unknown`.

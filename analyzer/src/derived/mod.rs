@@ -15,12 +15,20 @@ use datafusion::catalog::TableProvider;
 
 pub use inputs::Input;
 
+/// Which columns of a table are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Columns {
+    All,
+    /// These: most of a file is then not decoded.
+    Only(&'static [&'static str]),
+}
+
 /// A table that is computed.
 pub struct DerivedTable {
     /// Its name in SQL.
     pub name: &'static str,
-    /// The tables of the schema it is computed from.
-    pub inputs: &'static [&'static str],
+    /// The tables of the schema it is computed from, and which of their columns it reads.
+    pub inputs: &'static [(&'static str, Columns)],
     /// Makes it from them, in that order.
     pub provider: fn(Vec<Input>) -> Arc<dyn TableProvider>,
 }

@@ -17,17 +17,26 @@ use datafusion::execution::TaskContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::DerivedTable;
 use super::ordered::{Merge, Ordered, moments};
 use super::pass::{Out, Pass, PassTable};
+use super::{Columns, DerivedTable};
 use crate::tables::reading_schema;
 
 /// `waits_computed`.
 pub const TABLE: DerivedTable = DerivedTable {
     name: "waits_computed",
-    inputs: &["offcpu", "syscalls"],
+    inputs: &[
+        ("offcpu", Columns::All),
+        (
+            "syscalls",
+            Columns::Only(&["ts", "tid", "syscall", "duration_ns", "arg0", "arg1", "arg2"]),
+        ),
+    ],
     provider: |inputs| Arc::new(PassTable { pass: Arc::new(Waits), inputs }),
 };
+
+/// Arguments of the call that are told: what it waits for is among them.
+const ARGUMENTS: [&str; 3] = ["arg0", "arg1", "arg2"];
 
 #[derive(Debug)]
 struct Waits;
@@ -42,11 +51,9 @@ impl Pass for Waits {
         let offcpu = reading_schema(&schema::arrow::schema(offcpu));
         let mut fields: Vec<_> = offcpu.fields().iter().cloned().collect();
         let moment = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
-        let added = [
-            ("syscall", DataType::Utf8View),
-            ("syscall_ts", moment),
-            ("syscall_arg0", DataType::Int64),
-        ];
+        let added = [("syscall", DataType::Utf8View), ("syscall_ts", moment)];
+        let arguments = ARGUMENTS.map(|name| (format!("syscall_{name}"), DataType::Int64));
+        let added = added.map(|(name, ty)| (name.to_string(), ty)).into_iter().chain(arguments);
         fields.extend(added.map(|(name, ty)| Arc::new(Field::new(name, ty, true))));
         Arc::new(Schema::new(fields))
     }
@@ -82,7 +89,7 @@ struct Call {
     ts: i64,
     /// When it returned; the end of time if it has not.
     end: i64,
-    arg0: Option<i64>,
+    arguments: [Option<i64>; ARGUMENTS.len()],
     name: u32,
 }
 
@@ -118,18 +125,20 @@ impl Calls {
         let tids = batch.column(index("tid")?).as_primitive::<Int32Type>();
         let mut names = StringViewBuilder::with_capacity(batch.num_rows());
         let mut starts = TimestampNanosecondBuilder::with_capacity(batch.num_rows());
-        let mut arguments = Int64Builder::with_capacity(batch.num_rows());
+        let mut arguments = ARGUMENTS.map(|_| Int64Builder::with_capacity(batch.num_rows()));
         for (ts, tid) in moments(batch, index("ts")?).iter().zip(tids.values()) {
             self.go_on(*ts).await?;
             let call = self.last.get(tid).filter(|call| call.end >= *ts);
             names.append_option(call.map(|call| &*self.names[call.name as usize]));
             starts.append_option(call.map(|call| call.ts));
-            arguments.append_option(call.and_then(|call| call.arg0));
+            for (at, argument) in arguments.iter_mut().enumerate() {
+                argument.append_option(call.and_then(|call| call.arguments[at]));
+            }
         }
         let mut columns = batch.columns().to_vec();
         columns.push(Arc::new(names.finish()));
         columns.push(Arc::new(starts.finish().with_timezone("UTC")));
-        columns.push(Arc::new(arguments.finish()) as ArrayRef);
+        columns.extend(arguments.map(|mut argument| Arc::new(argument.finish()) as ArrayRef));
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     }
 
@@ -144,7 +153,11 @@ impl Calls {
                 let begun = column("ts")?.as_primitive::<TimestampNanosecondType>().values();
                 let tids = column("tid")?.as_primitive::<Int32Type>();
                 let durations = column("duration_ns")?.as_primitive::<Int64Type>();
-                let arguments = column("arg0")?.as_primitive::<Int64Type>();
+                let columns = ARGUMENTS.map(&column);
+                let mut registers = Vec::with_capacity(columns.len());
+                for register in columns {
+                    registers.push(register?.as_primitive::<Int64Type>());
+                }
                 let names: &StringViewArray = column("syscall")?.as_string_view();
                 while *at < batch.num_rows() {
                     if begun[*at] > ts {
@@ -152,9 +165,14 @@ impl Calls {
                     }
                     let duration = durations.is_valid(*at).then(|| durations.value(*at));
                     let end = duration.map_or(i64::MAX, |ns| begun[*at].saturating_add(ns));
-                    let arg0 = arguments.is_valid(*at).then(|| arguments.value(*at));
+                    let argument = |index: usize| {
+                        let register = registers[index];
+                        register.is_valid(*at).then(|| register.value(*at))
+                    };
+                    let arguments = std::array::from_fn(argument);
                     let name = number(&mut self.numbers, &mut self.names, names.value(*at));
-                    self.last.insert(tids.value(*at), Call { ts: begun[*at], end, arg0, name });
+                    self.last
+                        .insert(tids.value(*at), Call { ts: begun[*at], end, arguments, name });
                     *at += 1;
                 }
             }

@@ -50,6 +50,9 @@ pub fn print(session: &Session, report: &Report, values: &Values, show: &Show) -
         show.output.as_deref().map(output::remove);
     })?;
     let mut footer = Vec::new();
+    if is_table && written.rows == 0 {
+        footer.push("No rows.".to_string());
+    }
     if written.left_off > 0 {
         let all = written.rows + written.left_off;
         footer.push(format!("{} of {all} rows; --rows 0 shows all.", written.rows));
@@ -72,7 +75,10 @@ pub fn print(session: &Session, report: &Report, values: &Values, show: &Show) -
 
 /// The title, with the stretch of time that is looked at.
 fn title(session: &Session, report: &Report) -> Result<String, Error> {
-    let title = &report.header.title;
+    let title = match report.header.title.is_empty() {
+        true => &report.name,
+        false => &report.header.title,
+    };
     Ok(match session.bounds()? {
         Some((first, last)) if first <= last => {
             format!("{title}: {} from {} UTC", human::duration(last - first), output::moment(first))
