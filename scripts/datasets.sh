@@ -22,7 +22,7 @@ trap 'rm -rf "$work"; rmdir "$group" "$container"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks intrusion execution persistence behaviour}; do
+for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks intrusion execution persistence behaviour packages cron desktop}; do
 	cp "$datasets/$name"/run.* "$work/" 2> /dev/null || true
 	sources=syscalls,sched
 	more=() within=$group
@@ -53,6 +53,9 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 		cp tests/programs/attacks/network.sh "$work/run.sh"
 		command=(/bin/bash run.sh) code=0 sources=security,syscalls,packets,cpu
 		;;
+	packages) command=(/bin/bash run.sh) code=10 sources=security,packets,cpu ;;
+	cron) command=(/bin/bash run.sh) code=8 sources=security,packets,cpu ;;
+	desktop) command=(/bin/bash run.sh) code=6 sources=security,packets,cpu ;;
 	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
