@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """Whether each condition of a check matters: scripts/mutants.py [OPTION]... [CHECK]...
 
-Asks `ebrec query` for the SQL of a check over rows made by hand (tests/programs/attacks/rows.py) in the place
-of the tables: machines on which it must fire, and machines on which it must stay silent. Then it takes away
-each condition of each WHERE and HAVING in turn, and each ANTI JOIN, and expects that such a mutant answers
-something else. One that answers the same survives: either rows are missing, or the condition does nothing.
+Takes away each condition of each WHERE and HAVING of a check in turn, and each ANTI JOIN, and expects that such a
+mutant answers something else. One that answers the same survives: either something is missing that tells it from the
+check, or the condition does nothing. A mutant is killed
 
-Prints a line for each check, below it what is wrong, and the sum at the end; the exit code is 1 if anything
-is. Needs an optimized ebrec. Without names all checks that have rows are tried.
+- by the tests: on the made-up attacks and look-alikes that docs/precision.md is of it names other processes than the
+  check, or on a data set that the check names it is silent where it must fire or fires where it must be silent, or it
+  does not name the process that a recorded attack says;
+- or by rows made by hand (tests/programs/attacks/rows.py) in the place of the tables, which some checks have: machines
+  on which it must fire, and machines on which it must stay silent.
+
+Prints a line for each check, below it what is wrong, and the sum at the end; the exit code is 1 if anything is. Needs
+an optimized ebrec and some minutes. Without names all checks are tried.
 """
 
 import argparse
@@ -20,6 +25,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -29,6 +35,11 @@ VIEWS = {"package_work": ROOT / "queries" / "views" / "package_work.sql"}
 ROWS = ROOT / "tests" / "programs" / "attacks" / "rows.py"
 # Its tables are not read, all that a check reads is made by hand; but a query needs a trace.
 TRACE = ROOT / "datasets" / "script" / "trace"
+DATASETS = ROOT / "datasets"
+# The made-up traces, as the test that makes docs/precision.md has them.
+SCENARIOS = ("attacks", "lookalikes")
+SEEDS = (1, 2, 3)
+EVENTS = 35_000
 
 # The moment from which rows count their seconds.
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -186,45 +197,102 @@ def tables_of(columns, named):
     return tables
 
 
-def try_check(ebrec, name, case, columns):
-    """Prints how a check did; returns its numbers by name."""
-    # Without comments: the head of the file is none of the query.
-    sql = "".join(text for text, _ in tokens_of((CHECKS / f"{name}.sql").read_text()))
+def by_rows(ebrec, case, columns, sql, made):
+    """What rows made by hand say: faults of the check on them, and of each mutant whether they kill it."""
     for parameter, value in case.parameters.items():
-        sql = re.sub(rf"\${parameter}\b", literal(value), sql)
+        parameter = re.compile(rf"\${parameter}\b")
+        sql = parameter.sub(literal(value), sql)
+        made = [mutant._replace(sql=parameter.sub(literal(value), mutant.sql)) for mutant in made]
     named, fires, silent = machines(case)
     tables = tables_of(columns, named)
-
-    made = list(mutants(sql))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         queries = [over_rows(tried, tables) for tried in [sql, *(mutant.sql for mutant in made)]]
         found, *changed = pool.map(lambda query: answer(ebrec, query), queries)
-    survivors = [mutant.removed for mutant, hosts in zip(made, changed) if hosts == found]
-    excepted = [removed for check, removed in EXCEPTIONS if check == name]
-
     faults = [f"no finding on `{host}`" for host in sorted(fires - found)]
-    faults += [f"a finding on `{host}`" for host in sorted(found - fires)]
-    faults += [f"survives without: {removed}" for removed in survivors if removed not in excepted]
-    faults += [f"excepted, but is killed: {removed}" for removed in excepted if removed not in survivors]
-    numbers = {
-        "fires": len(fires & found), "must fire": len(fires),
-        "silent": len(silent - found), "must be silent": len(silent),
-        "killed": len(made) - len(survivors), "mutants": len(made),
-        "excepted": sum(removed in excepted for removed in survivors), "faults": len(faults),
-    }
-    print_line(name, numbers)
-    for fault in faults:
-        print(f"    {fault}", flush=True)
-    return numbers
+    faults += [f"a finding on `{host}`" for host in sorted(found & silent)]
+    return faults, [hosts != found for hosts in changed]
+
+
+def parts_of(path):
+    """The head of a check's file, and its query without comments."""
+    text = path.read_text()
+    head = re.match(r"(?:--[^\n]*\n)*", text)[0]
+    return head, "".join(token for token, _ in tokens_of(text))
+
+
+def named_in(head, key):
+    """The names that a line of the head lists."""
+    line = re.search(rf"^-- @{key} (.*)$", head, re.MULTILINE)
+    return [name.strip() for name in line[1].split(",")] if line else []
+
+
+def findings(ebrec, trace, folder, names):
+    """What these checks find: by name, the process ids."""
+    found = {name: collections.Counter() for name in names}
+    command = [ebrec, "check", "-t", trace, "--rules", folder, "--format", "json", *names]
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if run.returncode > 1 or not run.stdout:
+        sys.exit(f"mutants.py: {run.stderr.strip()[:1000]}")
+    told = json.loads(run.stdout)
+    for finding in told["findings"]:
+        found[finding["check"]][finding["pid"]] += 1
+    for check in told["checks"]:
+        if check["verdict"] not in ("found", "clean", "cannot tell"):
+            # What is no query any more is noticed by everybody.
+            found[check["check"]]["broken"] += 1
+    return found
+
+
+def verdict(trace, check, found):
+    """What the tests see of an answer on a trace."""
+    expected = trace.parent / "expected.txt"
+    if trace.parent.parent != DATASETS:
+        return found
+    if trace.parent.name != "intrusion" and expected.exists():
+        lines = [line.split("\t") for line in expected.read_text().splitlines()]
+        return bool(found), [pid for name, pid in lines if name == check and int(pid) in found]
+    return bool(found)
+
+
+def by_tests(ebrec, made, work):
+    """Of each mutant of each check, whether the tests kill it."""
+    rules = pathlib.Path(work) / "checks"
+    rules.mkdir()
+    killed = {name: [False] * len(mutants) for name, mutants in made.items()}
+    traces = []
+    for scenario in SCENARIOS:
+        for seed in SEEDS:
+            trace = pathlib.Path(work) / f"{scenario}-{seed}"
+            command = [ebrec, "synth", "--scenario", scenario, "--seed", str(seed), "--events", str(EVENTS)]
+            subprocess.run([*command, "-o", trace], check=True, stdout=subprocess.DEVNULL)
+            traces.append((trace, list(made)))
+    of_data = collections.defaultdict(list)
+    for name, mutants in made.items():
+        head, _ = parts_of(CHECKS / f"{name}.sql")
+        for data in named_in(head, "fires") + named_in(head, "silent"):
+            if data not in SCENARIOS:
+                of_data[data].append(name)
+        for number, mutant in enumerate(mutants):
+            (rules / f"{name}__{number}.sql").write_text(head + mutant.sql)
+    traces += [(DATASETS / data / "trace", names) for data, names in sorted(of_data.items())]
+    for trace, names in traces:
+        # Those that nothing has killed yet.
+        tried = [f"{name}__{n}" for name in names for n, dead in enumerate(killed[name]) if not dead]
+        found = findings(ebrec, trace, work, [*names, *tried])
+        for mutant in tried:
+            name, number = mutant.rsplit("__", 1)
+            if verdict(trace, name, found[mutant]) != verdict(trace, name, found[name]):
+                killed[name][int(number)] = True
+        print(f"{trace.parent.name if trace.name == 'trace' else trace.name}: {len(tried)} mutants", file=sys.stderr)
+    return killed
 
 
 def print_line(what, numbers):
     """A line of the answer."""
-    excepted = f" and {numbers['excepted']} excepted" if numbers["excepted"] else ""
+    excepted = f", {numbers['excepted']} excepted" if numbers["excepted"] else ""
     print(
-        f"{what}: fires {numbers['fires']} of {numbers['must fire']}, "
-        f"silent {numbers['silent']} of {numbers['must be silent']}, "
-        f"{numbers['killed']} of {numbers['mutants']} mutants killed{excepted}",
+        f"{what}: {numbers['killed']} of {numbers['mutants']} mutants killed "
+        f"({numbers['by tests']} by tests, {numbers['by rows']} by rows){excepted}",
         flush=True,
     )
 
@@ -233,15 +301,36 @@ def main():
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--ebrec", default="target/release/ebrec", help="the program (target/release/ebrec)")
-    parser.add_argument("checks", nargs="*", metavar="CHECK", help="names of checks (all that have rows)")
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help="names of checks (all)")
     args = parser.parse_args()
+    ebrec = os.path.abspath(args.ebrec)
     rows = read_rows()
-    chosen = args.checks or list(rows.CASES)
-    if unknown := [name for name in chosen if name not in rows.CASES]:
-        sys.exit(f"mutants.py: no rows for {', '.join(unknown)}")
+    known = sorted(path.stem for path in CHECKS.glob("*.sql"))
+    chosen = args.checks or known
+    if unknown := [name for name in chosen if name not in known]:
+        sys.exit(f"mutants.py: there is no check {', '.join(unknown)}")
+    queries = {name: parts_of(CHECKS / f"{name}.sql")[1] for name in chosen}
+    made = {name: list(mutants(sql)) for name, sql in queries.items()}
+    with tempfile.TemporaryDirectory() as work:
+        tested = by_tests(ebrec, made, work)
     sums = collections.Counter()
     for name in chosen:
-        sums.update(try_check(args.ebrec, name, rows.CASES[name], rows.COLUMNS))
+        faults, rowed = [], [False] * len(made[name])
+        if name in rows.CASES:
+            faults, rowed = by_rows(ebrec, rows.CASES[name], rows.COLUMNS, queries[name], made[name])
+        dead = [one or other for one, other in zip(tested[name], rowed)]
+        survivors = [mutant.removed for mutant, is_dead in zip(made[name], dead) if not is_dead]
+        excepted = [removed for check, removed in EXCEPTIONS if check == name]
+        faults += [f"survives without: {removed}" for removed in survivors if removed not in excepted]
+        faults += [f"excepted, but is killed: {removed}" for removed in excepted if removed not in survivors]
+        numbers = {
+            "killed": sum(dead), "mutants": len(made[name]), "by tests": sum(tested[name]), "by rows": sum(rowed),
+            "excepted": sum(removed in excepted for removed in survivors), "faults": len(faults),
+        }
+        print_line(name, numbers)
+        for fault in faults:
+            print(f"    {fault}", flush=True)
+        sums.update(numbers)
     print_line(f"{len(chosen)} checks", sums)
     sys.exit(1 if sums["faults"] else 0)
 

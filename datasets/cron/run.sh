@@ -3,6 +3,7 @@
 # of a database, a request to a service of the machine, and a job that fails. Ends with 8, the
 # number of old files that were cleaned up. In namespaces of its own; folders of its own stand in the place of /etc/cron.d and its like.
 set -eu
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 if [ "${CRON_INSIDE:-}" != 1 ]; then
     CRON_INSIDE=1 exec unshare --mount --net --pid --fork --kill-child --propagation private "$BASH" "$0"
 fi

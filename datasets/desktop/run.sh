@@ -3,6 +3,7 @@
 # and a file is edited, a file manager, and a browser that shows a page of a server of this machine. Ends with 6, the lines of
 # the file that was typed: the last is empty. In namespaces of its own, with a user of its own.
 set -eu
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 if [ "${DESKTOP_INSIDE:-}" = "" ]; then
     DESKTOP_INSIDE=root exec unshare --mount --net --pid --fork --kill-child --propagation private "$BASH" "$0"
 fi

@@ -3,6 +3,7 @@
 # upgrades it with dpkg, and purges it; it ends with 10, the files of version 2. In views of the network and the
 # file system of its own: /etc, /usr and /var are written to in memory.
 set -eu
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 if [ "${PACKAGES_INSIDE:-}" != 1 ]; then
     PACKAGES_INSIDE=1 exec unshare --mount --net --propagation private "$BASH" "$0"
 fi

@@ -27,9 +27,9 @@
 -- @fires attacks, execution
 -- @silent lookalikes, web, compiler, database
 WITH libc AS (
-    SELECT host, upid, min(ts) AS ts, max(last_ts) AS last_ts
+    SELECT host, upid, min(ok_ts) AS ts, max(last_ts) AS last_ts
     FROM file_accesses
-    WHERE operation = 'read' AND regexp_like(path, '/libc[.]so[.]6$')
+    WHERE operation = 'read' AND calls > failures AND regexp_like(path, '/libc[.]so[.]6$')
     GROUP BY host, upid
 ),
 -- The recorder preloads a library of its own where it collects allocations.
@@ -37,7 +37,8 @@ collector AS (
     SELECT count(*) AS events FROM segments WHERE kind = 'allocation'
 ),
 early AS (
-    SELECT f.host, f.upid, f.ts, f.path, l.ts AS libc_ts, l.last_ts AS libc_last_ts
+    -- Where it was looked for before and is loaded later, the later counts.
+    SELECT f.host, f.upid, f.ok_ts AS ts, f.path, l.ts AS libc_ts, l.last_ts AS libc_last_ts
     FROM file_accesses f
     JOIN libc l ON f.host = l.host AND f.upid = l.upid
     CROSS JOIN collector c

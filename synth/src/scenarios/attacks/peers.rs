@@ -375,17 +375,25 @@ fn login_brute_force(stage: &mut Stage) {
         }
         stage.finding(shell);
     } else if stage.turn == 0 {
-        let shell = stage.shell(1000);
-        let child = stage.start(shell, Image::new("/usr/bin/hydra", format!("ssh://{remote}")));
-        for _ in 0..tries {
-            let link = Link::to(remote.clone(), 22).bytes(1_600, 2_300).lasting(2 * SECOND);
-            let ts = stage.now;
-            stage.socket(child, ts, &link);
-            stage.wait_between(SECOND / 5, SECOND);
+        // SSH, and databases, which refuse in a line.
+        for (scheme, link) in [
+            ("ssh", Link::to(remote.clone(), 22).bytes(1_600, 2_300)),
+            ("mysql", Link::to(remote.clone(), 3_306).bytes(120, 170).says(1, 2)),
+            ("postgres", Link::to(remote.clone(), 5_432).bytes(230, 216).says(3, 3)),
+        ] {
+            let shell = stage.shell(1000);
+            let image = Image::new("/usr/bin/hydra", format!("{scheme}://{remote}"));
+            let child = stage.start(shell, image);
+            let link = link.lasting(2 * SECOND);
+            for _ in 0..tries {
+                let ts = stage.now;
+                stage.socket(child, ts, &link);
+                stage.wait_between(SECOND / 5, SECOND);
+            }
+            stage.wait(2 * SECOND);
+            stage.finding(child);
+            stage.exit(child, 0);
         }
-        stage.wait(2 * SECOND);
-        stage.finding(child);
-        stage.exit(child, 0);
     } else {
         // Each is served by a process of its own.
         let sshd = stage.cast.sshd;
@@ -417,6 +425,10 @@ fn no_login_brute_force(stage: &mut Stage) {
         ("/usr/lib/ops/probe", 30, to(22).bytes(0, 40)),
         ("/usr/lib/ops/web", 30, to(8_443).bytes(1_600, 2_300)),
         ("/usr/lib/ops/closed", 30, to(22).refused()),
+        // A client that connects anew for each query.
+        ("/usr/lib/ops/shop", 30, to(3_306).bytes(170, 250).says(3, 3)),
+        ("/usr/lib/ops/report", 30, to(5_432).bytes(124, 487).says(3, 3)),
+        ("/usr/lib/ops/users", 30, to(389).bytes(120, 260).says(3, 2)),
         ("/usr/lib/ops/long", 25, to(22).bytes(1_600, 2_300).lasting(50 * SECOND)),
     ] {
         let child = daemon(stage, exe);
