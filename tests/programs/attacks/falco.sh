@@ -64,7 +64,7 @@ PYTHON
 
 run "Read sensitive file untrusted" password_file_read python3 -ISB -c 'open("/etc/shadow").read()'
 run "Create Symlink Over Sensitive Files" password_file_read ln -s /etc/shadow /srv/link
-run "Clear Log Activities" log_tampering truncate --size 0 /var/log/auth.log
+run "Clear Log Activities" log_tampering cp /dev/null /var/log/auth.log
 run "Delete or rename shell history" history_clearing rm /root/.bash_history
 run "Adding ssh keys to authorized_keys" authorized_keys_change \
     bash -c 'echo ssh-ed25519 AAAA nobody >> /root/.ssh/authorized_keys'
