@@ -57,7 +57,7 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 		cp tests/programs/attacks/falco.sh "$work/run.sh"
 		command=(/bin/bash run.sh) code=0 sources=security,syscalls
 		;;
-	packages) command=(/bin/bash run.sh) code=10 sources=security,packets,cpu ;;
+	packages) command=(/bin/bash run.sh) code=10 sources=security ;;
 	cron) command=(/bin/bash run.sh) code=8 sources=security,packets,cpu ;;
 	desktop) command=(/bin/bash run.sh) code=6 sources=security,packets,cpu ;;
 	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;

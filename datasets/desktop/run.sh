@@ -16,7 +16,6 @@ if [ "$DESKTOP_INSIDE" = root ]; then
     { cat /etc/group; echo anna:x:2000:; } > files/group
     mount --bind files/passwd /etc/passwd
     mount --bind files/group /etc/group
-    cp -r /etc/skel/. files/home
     chown -R 2000:2000 files/home /run/user/2000
     chmod 700 /run/user/2000
     # As a display manager does: the server runs as root, the session as the user.

@@ -3,11 +3,13 @@
 -- others at a service of this machine (`in`), and tries of a program of this machine at another's (`out`). A try counts
 -- when the client said something, it was over soon, and the service answered with no more than it takes to refuse: who
 -- gets in gets more. Databases say little to those who get in, too: of them a try counts when the answer is shorter than
--- that to a login that succeeds, or, of MySQL, when one of both said no more than a login takes, and no query.
+-- that to a login that succeeds, or, of MySQL, when one of both said no more than a login takes, and no query. Of SSH
+-- it does not count when the server started something for the client, or `ssh` did not end with the code of a refusal.
 -- @severity medium
 -- @technique T1110.001, T1110.003
 -- @rationale Weak passwords are found by trying; a guess that succeeds is among many that did not.
--- @false-positive A monitor that logs in every second and only says hello; it does so for ever and at one pace.
+-- @false-positive A monitor that logs in every second with a program other than `ssh` and only says hello; it does so
+--     for ever and at one pace.
 -- @false-positive A job with a password that has been changed tries again and again: `rate` is steady and low.
 -- @needs connections
 -- @param tries integer 20  Connections within the window from which on it is a finding.
@@ -34,7 +36,7 @@
 --     FROM connections WHERE host = {host} AND remote_address = {peer} AND (remote_port = {port} OR local_port = {port})
 -- @next ebrec report connections --peer {peer} --port {port} --sort time
 -- @fires attacks, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH services AS (
     SELECT column1 AS port, column2 AS service, column3 AS answer, column4 AS client_says, column5 AS server_says
     FROM (VALUES
@@ -52,6 +54,15 @@ WITH services AS (
         (3306, 'MySQL', 512, 2, 2)
     )
 ),
+-- A server of SSH that has let somebody in starts something for them, and `ssh` that was refused ends with 255.
+let_in AS (
+    SELECT p.host, p.upid
+    FROM processes p
+    JOIN processes q ON p.host = q.host AND p.upid = q.parent_upid
+    WHERE regexp_like(p.exe, '/(sshd(-session)?|dropbear)$') AND q.exe <> p.exe
+    UNION
+    SELECT host, upid FROM processes WHERE regexp_like(exe, '/(ssh|dbclient)$') AND exit_code <> 255
+),
 -- What a process tries within a second is one row: a busy client of a database would fill the memory otherwise.
 tries AS (
     SELECT
@@ -61,14 +72,18 @@ tries AS (
         c.remote_address AS peer,
         s.port,
         s.service,
-        c.upid,
+        coalesce(o.upid, c.upid) AS upid,
         p.parent_upid,
         min(c.ts) AS first_ts,
         max(c.ts) AS ts,
         count(*) AS tries
     FROM services s
     JOIN connections c ON s.port = CASE c.role WHEN 'client' THEN c.remote_port ELSE c.local_port END
-    LEFT JOIN processes p ON c.host = p.host AND c.upid = p.upid
+    -- Who accepted it: a server may hand it to a process of a process, one for each client.
+    LEFT JOIN processes o
+        ON c.host = o.host AND c.opener_pid = o.pid AND o.start_ts <= c.ts AND coalesce(o.end_ts, c.ts) >= c.ts
+    LEFT JOIN processes p ON c.host = p.host AND coalesce(o.upid, c.upid) = p.upid
+    LEFT ANTI JOIN let_in l ON c.host = l.host AND c.upid = l.upid
     WHERE
         c.role IN ('client', 'server')
         AND c.protocol = 'tcp'
@@ -79,7 +94,8 @@ tries AS (
             BETWEEN 1 AND coalesce(s.answer, $answer)
         AND c.sends <= coalesce(CASE c.role WHEN 'client' THEN s.client_says ELSE s.server_says END, c.sends)
     GROUP BY
-        c.host, c.role, coalesce(p.exe, c.comm), c.remote_address, s.port, s.service, c.upid, p.parent_upid,
+        c.host, c.role, coalesce(p.exe, c.comm), c.remote_address, s.port, s.service, coalesce(o.upid, c.upid),
+        p.parent_upid,
         time_bucket(c.ts, 1000000000)
 ),
 -- A process that does enough by itself is told by itself; others are put together below their parent.

@@ -16,7 +16,7 @@ chmod 755 "$work"
 ip link set lo up
 mkdir -p "$work/etc" "$work/home"
 for name in alternatives bash.bashrc environment group hostname ld.so.cache ld.so.conf localtime login.defs nsswitch.conf \
-    pam.conf pam.d passwd profile security ssl/openssl.cnf; do
+    pam.conf pam.d passwd profile ssl/openssl.cnf; do
     [ ! -e "/etc/$name" ] || { mkdir -p "$work/etc/$(dirname "$name")" && cp -a "/etc/$name" "$work/etc/$name"; }
 done
 echo "anna:x:2000:2000:Anna:$work/home:/bin/bash" >> "$work/etc/passwd"
@@ -64,11 +64,11 @@ CONF
     chmod 755 "$work/ask"
     export SSH_ASKPASS=$work/ask SSH_ASKPASS_REQUIRE=force
     local n
-    for n in 1 2 3; do
-        command ssh "${options[@]}" "${by_key[@]}" -i "$work/keys/right" anna@127.0.0.1 'id -un; seq 3000' < /dev/null | grep -cx anna
+    for n in $(seq 22); do
+        command ssh "${options[@]}" "${by_key[@]}" -i "$work/keys/right" anna@127.0.0.1 id -un < /dev/null
     done > "$work/in"
     ANSWER=right command ssh "${options[@]}" "${by_password[@]}" anna@127.0.0.1 id -un < /dev/null >> "$work/in" 2>&1 || true
-    printf 'logged in\t%s\n' "$(grep -cE '^(1|anna)$' "$work/in")"
+    printf 'logged in\t%s\n' "$(grep -cx anna "$work/in")"
     printf 'server\t%s\n' "$server"
     [ "${1:-}" != right ] || return 0
     local refused=0

@@ -55,7 +55,10 @@ server.settimeout(10)
 peer = server.accept()[0]
 peer.settimeout(10)
 peer.sendall(sys.argv[3].encode().decode("unicode_escape").encode())
-while peer.recv(4096):
+try:
+    while peer.recv(4096):
+        pass
+except ConnectionResetError:
     pass
 PYTHON
     servers+=($!)

@@ -255,6 +255,8 @@ fn no_preload_injection(stage: &mut Stage) {
     stage.read(late, "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2");
     stage.call(late, Call::new("newfstatat").path(format!("{hook}.so")));
     stage.open_fails(late, format!("{hook}-old.so"), READ, 2);
+    // Looked for by the loader, which finds nothing; the program makes it and loads it itself.
+    stage.open_fails(late, format!("{hook}.so"), READ, 2);
     stage.read(late, LIBC);
     stage.read(late, format!("{hook}.so"));
     stage.exit(late, 0);

@@ -255,6 +255,14 @@ fn no_crash_loop(stage: &mut Stage) {
     for who in last {
         stage.lookalike(who);
     }
+    // Looks for programs that are not installed, a copy of itself for each.
+    let tells = stage.start(manager, Image::new("/usr/sbin/useradd", "-r meter"));
+    for _ in 0..7 {
+        let copy = stage.fork(tells);
+        stage.exit(copy, 127);
+        stage.lookalike(copy);
+    }
+    stage.exit(tells, 0);
 }
 
 /// A program crashes, because of what it is given.

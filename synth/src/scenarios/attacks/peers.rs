@@ -395,14 +395,24 @@ fn login_brute_force(stage: &mut Stage) {
             stage.exit(child, 0);
         }
     } else {
-        // Each is served by a process of its own.
+        // Each is served by a process of its own, or by a process of that one.
         let sshd = stage.cast.sshd;
+        let is_split = stage.turn == 3;
+        let accepts = stage.pid(sshd);
         for _ in 0..tries {
             let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
             let port = stage.random.between(33_000, 60_000) as i32;
             let link = Link::from(remote.clone(), port, 22).bytes(2_300, 1_600);
+            let link = link.lasting(900 * MILLISECOND);
             let ts = stage.now;
-            stage.socket(server, ts, &link.lasting(900 * MILLISECOND));
+            match is_split {
+                true => {
+                    let talks = stage.fork(server);
+                    stage.socket(talks, ts, &link.opened_by(accepts));
+                    stage.exit(talks, 255);
+                }
+                false => stage.socket(server, ts, &link),
+            }
             stage.wait_between(SECOND, 3 * SECOND / 2);
             stage.exit(server, 255);
         }
@@ -437,8 +447,27 @@ fn no_login_brute_force(stage: &mut Stage) {
             stage.socket(child, ts, &link);
             stage.wait_between(SECOND / 5, SECOND);
         }
-        stage.wait(60 * SECOND);
+        stage.wait(if exe.ends_with("long") { 60 } else { 15 } * SECOND);
         stage.lookalike(child);
         stage.exit(child, 0);
     }
+    // Short commands on another machine, and those of others here.
+    let script = stage.script();
+    let sshd = stage.cast.sshd;
+    for _ in 0..25 {
+        let ssh = stage.start(script, Image::new("/usr/bin/ssh", format!("{remote} uptime")));
+        let ts = stage.now;
+        stage.socket(ssh, ts, &to(22).bytes(3_400, 3_300).lasting(90 * MILLISECOND));
+        stage.wait_between(SECOND / 5, SECOND);
+        stage.exit(ssh, 0);
+        let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
+        let port = stage.random.between(33_000, 60_000) as i32;
+        let link = Link::from("10.0.0.6", port, 22).bytes(3_300, 3_400).lasting(90 * MILLISECOND);
+        let ts = stage.now;
+        stage.socket(server, ts, &link);
+        stage.run(server, Image::new("/usr/bin/bash", "").argv("bash -c uptime"));
+        stage.exit(server, 255);
+    }
+    stage.lookalike(script);
+    stage.lookalike(sshd);
 }

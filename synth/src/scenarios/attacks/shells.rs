@@ -346,6 +346,16 @@ fn no_download_to_shell(stage: &mut Stage) {
     stage.exit(fetch, 0);
     stage.lookalike(reads);
     stage.wait(10 * SECOND);
+    // Two programs that a script has within itself, one after the other.
+    let first = stage.start(shell, python("python3 -".to_string()));
+    stage.wait(20 * MILLISECOND);
+    stage.exit(first, 0);
+    let second = stage.start(shell, python("python3 -".to_string()));
+    stage.link(second, &link);
+    stage.wait(SECOND);
+    stage.exit(second, 0);
+    stage.lookalike(first);
+    stage.wait(10 * SECOND);
     // One that writes many files, of which one is run.
     let folder = stage.fresh("/srv/deps/d");
     let manager = stage.start(shell, Image::new("/usr/bin/npm-fetch", "install"));
