@@ -111,7 +111,8 @@ fn what_fires_a_rule_of_falco_fires_a_check() {
     let trace = data.join("trace");
     let trace = trace.to_str().unwrap();
     let told: Value =
-        serde_json::from_str(&ebrec(root, &["check", "-t", trace, "--format", "json"]).out).unwrap();
+        serde_json::from_str(&ebrec(root, &["check", "-t", trace, "--format", "json"]).out)
+            .unwrap();
     let findings = told["findings"].as_array().unwrap();
     let expected = fs::read_to_string(data.join("expected.txt")).unwrap();
     let expected: BTreeMap<&str, (&str, i64)> = expected
@@ -129,9 +130,8 @@ fn what_fires_a_rule_of_falco_fires_a_check() {
         let rows = ebrec(root, &["query", "-t", trace, "--format", "csv", events]).ok();
         let pids: Vec<&str> = rows.lines().skip(1).collect();
         assert!(pids.contains(&pid.to_string().as_str()), "{name}: {pids:?} have no {pid}");
-        let is_found = findings
-            .iter()
-            .any(|finding| finding["check"] == *check && finding["pid"] == pid);
+        let is_found =
+            findings.iter().any(|finding| finding["check"] == *check && finding["pid"] == pid);
         assert!(is_found, "{name}: {check} does not find {pid}");
         assert!(page.contains(&format!("| {name} | `{check}` |")), "{name} is not on the page");
     }

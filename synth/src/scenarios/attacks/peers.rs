@@ -454,7 +454,7 @@ fn no_login_brute_force(stage: &mut Stage) {
     // Short commands on another machine, and those of others here.
     let script = stage.script();
     let sshd = stage.cast.sshd;
-    for _ in 0..25 {
+    for _ in 0..21 {
         let ssh = stage.start(script, Image::new("/usr/bin/ssh", format!("{remote} uptime")));
         let ts = stage.now;
         stage.socket(ssh, ts, &to(22).bytes(3_400, 3_300).lasting(90 * MILLISECOND));
