@@ -58,7 +58,7 @@ done
 
 cp "$(command -v busybox)" "$root/bin/busybox"
 install /usr/bin/sqlite3 /usr/sbin/nginx /usr/bin/curl /sbin/apparmor_parser /lib/systemd/systemd /bin/systemctl
-copy /etc/apparmor.d/abi/3.0 /etc/apparmor/parser.conf
+copy /etc/apparmor.d/abi/3.0 /etc/apparmor/parser.conf /usr/share/apparmor-features/features
 # Names of users are looked up by libraries that programs load by themselves.
 copy /lib/x86_64-linux-gnu/libnss_files.so.2 /etc/nsswitch.conf
 printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\nwww-data:x:33:33::/:/bin/false\n' > "$root/etc/passwd"

@@ -375,7 +375,7 @@ fn all_are_complete_small_and_of_their_workload_only() {
         let sql = "SELECT count(*) FROM events WHERE pid NOT IN (SELECT pid FROM processes)";
         let strangers = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
         assert_eq!(strangers.lines().nth(1), Some("0"), "{name}");
-        assert!(bytes(&dataset(name)) < 200 << 10, "{name}");
+        assert!(bytes(&dataset(name)) < 256 << 10, "{name}");
         assert!(dataset(name).join("about.md").exists(), "{name}");
     }
 }

@@ -85,8 +85,7 @@ tries AS (
     LEFT JOIN processes p ON c.host = p.host AND coalesce(o.upid, c.upid) = p.upid
     LEFT ANTI JOIN let_in l ON c.host = l.host AND c.upid = l.upid
     WHERE
-        c.role IN ('client', 'server')
-        AND c.protocol = 'tcp'
+        c.protocol = 'tcp'
         AND c.duration_ns <= $longest
         AND CASE c.role WHEN 'client' THEN c.sent_bytes ELSE c.received_bytes END > 0
         -- One that did not come about was refused by nobody.

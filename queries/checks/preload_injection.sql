@@ -25,7 +25,7 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND operation IN ('open', 'exec') ORDER BY ts
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database, packages, cron, desktop
+-- @silent lookalikes, web, compiler, database, memory, packages, cron, desktop
 WITH libc AS (
     SELECT host, upid, min(ok_ts) AS ts, max(last_ts) AS last_ts
     FROM file_accesses

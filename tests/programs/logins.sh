@@ -16,7 +16,7 @@ chmod 755 "$work"
 ip link set lo up
 mkdir -p "$work/etc" "$work/home"
 for name in alternatives bash.bashrc environment group hostname ld.so.cache ld.so.conf localtime login.defs nsswitch.conf \
-    pam.conf pam.d passwd profile ssl/openssl.cnf; do
+    pam.conf pam.d passwd profile security/limits.conf security/pam_env.conf ssl/openssl.cnf; do
     [ ! -e "/etc/$name" ] || { mkdir -p "$work/etc/$(dirname "$name")" && cp -a "/etc/$name" "$work/etc/$name"; }
 done
 echo "anna:x:2000:2000:Anna:$work/home:/bin/bash" >> "$work/etc/passwd"

@@ -411,12 +411,29 @@ fn login_brute_force(stage: &mut Stage) {
                     stage.socket(talks, ts, &link.opened_by(accepts));
                     stage.exit(talks, 255);
                 }
-                false => stage.socket(server, ts, &link),
+                false => {
+                    stage.socket(server, ts, &link);
+                    let talks = stage.fork(server);
+                    stage.exit(talks, 255);
+                }
             }
             stage.wait_between(SECOND, 3 * SECOND / 2);
             stage.exit(server, 255);
         }
         stage.finding(sshd);
+        // A server that starts what asks for the password, before anybody is in.
+        let inetd = stage.start(stage.cast.systemd, Image::new("/usr/sbin/inetd", ""));
+        for _ in 0..tries {
+            let server = stage.start(inetd, Image::new("/usr/sbin/in.telnetd", ""));
+            let port = stage.random.between(33_000, 60_000) as i32;
+            let link = Link::from(remote.clone(), port, 23).bytes(300, 90).lasting(SECOND);
+            let ts = stage.now;
+            stage.socket(server, ts, &link);
+            stage.run_with(server, Image::new("/usr/bin/login", "-h"), 1);
+            stage.wait_between(SECOND, 3 * SECOND / 2);
+            stage.exit(server, 1);
+        }
+        stage.finding(inetd);
         // Somebody else gets in and leaves again.
         let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
         stage.link(server, &Link::from("10.0.0.5", 50_500, 22).bytes(9_000, 4_000));
@@ -433,6 +450,8 @@ fn no_login_brute_force(stage: &mut Stage) {
         ("/usr/lib/ops/deploy", 30, to(22).bytes(9_000, 40_000)),
         ("/usr/lib/ops/typo", 8, to(22).bytes(1_600, 2_300)),
         ("/usr/lib/ops/probe", 30, to(22).bytes(0, 40)),
+        // Whether a directory is there, is asked by datagrams.
+        ("/usr/lib/ops/join", 30, to(389).protocol("udp").bytes(80, 100)),
         ("/usr/lib/ops/web", 30, to(8_443).bytes(1_600, 2_300)),
         ("/usr/lib/ops/closed", 30, to(22).refused()),
         // A client that connects anew for each query.
