@@ -77,8 +77,8 @@ class Machine:
         self.programs = {}
         self.process(SHELL, BASH, "bash", None)
 
-    def add(self, table, upid, **values):
-        """Adds a row; columns that are not given are NULL."""
+    def add(self, table, upid, /, **values):
+        """Adds a row of a process, or of the one in `values`; columns that are not given are NULL."""
         name = base_name(self.programs[upid] or "kthreadd")
         given = {"ts": 0, "upid": upid, "pid": upid, "comm": name, **values}
         self.rows[table].append({column: given.get(column) for column in COLUMNS[table]})
