@@ -9,7 +9,7 @@ TABLES = {
     "file_accesses": "ts last_ts ok_ts host pid upid comm exe operation path path2 calls failures error",
     "processes": (
         "host upid pid parent_upid parent_pid comm exe argv start_ts end_ts exit_code signal uid "
-        "container_id container_name"
+        "container_id container_name unit"
     ),
     "execs": (
         "ts host pid upid comm exe path argv cwd uid euid "
@@ -20,7 +20,7 @@ TABLES = {
         "ts host upid pid comm role protocol local_address local_port remote_address remote_port connection_id "
         "sent_bytes received_bytes sends duration_ns state opener_pid preexisting"
     ),
-    "process_events": "ts host upid pid comm event new_comm exe uid euid old_uid old_euid cap_effective",
+    "process_events": "ts host upid pid comm event new_comm child_upid exe uid euid old_uid old_euid cap_effective",
     "syscalls": "ts host upid pid comm syscall via arg0 arg1 ret error duration_ns",
     "threads": "host upid tid start_ts end_ts",
     "packets": (
@@ -33,7 +33,7 @@ TABLES = {
 }
 TIMESTAMPS = {"ts", "last_ts", "ok_ts", "start_ts", "end_ts"}
 INTEGERS = {
-    "tid", "exit_code", "local_port", "sent_bytes", "received_bytes", "sends", "duration_ns", "opener_pid",
+    "child_upid", "tid", "exit_code", "local_port", "sent_bytes", "received_bytes", "sends", "duration_ns", "opener_pid",
     "old_uid", "old_euid", "cap_effective", "arg0", "arg1", "ret", "netns", "source_port", "destination_port", "seq",
     "icmp_type", "payload_bytes", "message_bytes", "cpu_ns",
     "pid", "upid", "parent_pid", "parent_upid", "target_pid", "target_upid", "uid", "euid",
@@ -43,7 +43,8 @@ INTEGERS = {
 
 def kind(column):
     """The type of a column."""
-    return "timestamp" if column in TIMESTAMPS else "integer" if column in INTEGERS else "text"
+    kinds = {"timestamp": TIMESTAMPS, "integer": INTEGERS, "boolean": {"preexisting"}}
+    return next((kind for kind, columns in kinds.items() if column in columns), "text")
 
 
 # The types of columns, by table.

@@ -471,3 +471,21 @@ check(
         rarely(remote_address="::1"), rarely(rare=3), rarely(others=1), rarely(spread=7),
     ],
 )
+
+
+# odd_tcp_flags: packets with flags that no system sets.
+def odd(count=5, copies=0, **values):
+    made = many(count, lambda n: syn(n, **{"direction": "sent", "source_address": HERE, "tcp_flags": "FIN|URG", **values}))
+    # What arrives is of the process that it is for.
+    made.process(5, BASH, "a")
+    for number in range(copies):
+        packet = syn(number, source_address=HERE, tcp_flags="FIN|URG")[1]
+        made.add("packets", 5, **packet)
+    return made
+
+
+check(
+    "odd_tcp_flags",
+    [odd(), odd(tcp_flags=None), odd(tcp_flags="FIN|SYN"), odd(tcp_flags="SYN|RST"), odd(copies=5)],
+    [odd(4), odd(tcp_flags="SYN"), odd(tcp_flags="FIN|ACK"), odd(tcp_flags="RST"), odd(tcp_flags=None, seq=None)],
+)
