@@ -22,7 +22,7 @@ trap 'rm -rf "$work"; rmdir "$group" "$container"' EXIT
 cp "$ebrec" "$work/ebrec"
 
 # Which data sets to record; all of them unless told otherwise.
-for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks intrusion execution persistence behaviour}; do
+for name in ${DATASETS:-script server threads memory dns vitals network web database compiler locks intrusion execution persistence behaviour falco packages cron desktop}; do
 	cp "$datasets/$name"/run.* "$work/" 2> /dev/null || true
 	sources=syscalls,sched
 	more=() within=$group
@@ -53,6 +53,13 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 		cp tests/programs/attacks/network.sh "$work/run.sh"
 		command=(/bin/bash run.sh) code=0 sources=security,syscalls,packets,cpu
 		;;
+	falco)
+		cp tests/programs/attacks/falco.sh "$work/run.sh"
+		command=(/bin/bash run.sh) code=0 sources=security,syscalls
+		;;
+	packages) command=(/bin/bash run.sh) code=10 sources=security ;;
+	cron) command=(/bin/bash run.sh) code=8 sources=security,packets,cpu ;;
+	desktop) command=(/bin/bash run.sh) code=6 sources=security,packets,cpu ;;
 	network) command=(/usr/bin/python3 -ISB run.py) code=0 sources=network,packets within=$container ;;
 	*) command=(/usr/bin/python3 -ISB run.py) code=0 ;;
 	esac
@@ -66,7 +73,7 @@ for name in ${DATASETS:-script server threads memory dns vitals network web data
 	) > "$work/said" || ended=$?
 	[ "$ended" = "$code" ] || { echo "datasets.sh: $name ended with $ended" >&2; exit 1; }
 	# What the attacks say that must be found.
-	case $name in intrusion | execution | persistence | behaviour) grep -P '\t' "$work/said" > "$datasets/$name/expected.txt" ;; esac
+	case $name in intrusion | execution | persistence | behaviour | falco) grep -P '\t' "$work/said" > "$datasets/$name/expected.txt" ;; esac
 	rm -f "$work/trace/.lock" "$work"/run.* "$work/said"
 	cp -r "$work/trace" "$datasets/$name/trace"
 	"$ebrec" -t "$datasets/$name/trace" verify | tail -1

@@ -60,7 +60,7 @@ fn the_reference_page_of_checks_is_of_today() {
 fn quiet_recordings_are_quiet() {
     let quiet = [
         "network", "dns", "vitals", "web", "compiler", "database", "server", "script", "memory",
-        "locks", "threads",
+        "locks", "threads", "packages", "cron", "desktop",
     ];
     for name in quiet {
         let trace = dataset(name);

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::command::ebrec;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 14] = [
     "script", "server", "threads", "memory", "dns", "vitals", "network", "web", "database",
-    "compiler", "locks",
+    "compiler", "locks", "packages", "cron", "desktop",
 ];
 
 fn dataset(name: &str) -> PathBuf {
@@ -375,9 +375,66 @@ fn all_are_complete_small_and_of_their_workload_only() {
         let sql = "SELECT count(*) FROM events WHERE pid NOT IN (SELECT pid FROM processes)";
         let strangers = ebrec(folder.path(), &["query", sql, "--format", "csv"]).ok();
         assert_eq!(strangers.lines().nth(1), Some("0"), "{name}");
-        assert!(bytes(&dataset(name)) < 200 << 10, "{name}");
+        assert!(bytes(&dataset(name)) < 256 << 10, "{name}");
         assert!(dataset(name).join("about.md").exists(), "{name}");
     }
+}
+
+#[test]
+fn a_package_was_installed_upgraded_and_purged() {
+    let scripts = "SELECT regexp_replace(path, '^.*[./]', '') AS script, count(*) FROM execs \
+                   WHERE path LIKE '/var/lib/dpkg/%' GROUP BY 1 ORDER BY 1";
+    check(
+        "packages",
+        &[
+            (scripts, &["postinst,2", "postrm,3", "preinst,2", "prerm,2"]),
+            (
+                "SELECT exit_code FROM processes WHERE argv = '/bin/bash run.sh' AND exit_code = 10",
+                &["10"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn cron_ran_its_jobs() {
+    check(
+        "cron",
+        &[
+            ("SELECT count(*) FROM execs WHERE parent_comm = 'cron' AND comm = 'sh'", &["5"]),
+            (
+                "SELECT count(*) FROM file_accesses WHERE comm = 'find' AND operation = 'unlink' AND path LIKE '%.tmp' \
+                 AND failures = 0",
+                &["8"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_user_worked_with_windows() {
+    check(
+        "desktop",
+        &[
+            (
+                "SELECT comm, uid FROM execs WHERE comm IN ('Xvfb', 'openbox', 'xterm', 'nano', 'pcmanfm', 'dillo') \
+                 ORDER BY comm",
+                &[
+                    "Xvfb,0",
+                    "dillo,2000",
+                    "nano,2000",
+                    "openbox,2000",
+                    "pcmanfm,2000",
+                    "xterm,2000",
+                ],
+            ),
+            (
+                "SELECT count(*) > 0 FROM connections WHERE comm = 'dillo' AND role = 'client' \
+                 AND remote_address = '127.0.0.1' AND remote_port = 8000 AND received_bytes > 100",
+                &["true"],
+            ),
+        ],
+    );
 }
 
 fn bytes(folder: &Path) -> u64 {

@@ -4,6 +4,7 @@ mod baseline;
 mod checks;
 mod command;
 mod datasets;
+mod falco;
 mod forgotten;
 mod hardship;
 #[cfg(all(feature = "record", target_os = "linux"))]

@@ -20,7 +20,7 @@
 --     comm, exe, concat(operation, ' ', path) FROM file_accesses WHERE host = {host} AND upid = {upid} AND (path LIKE
 --     '/sys/%' OR path LIKE '/proc/sys/%') ORDER BY 1, 4
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 acts AS (
     SELECT ts, host, upid, pid, comm, exe, concat('ran ', left(argv, 200)) AS act

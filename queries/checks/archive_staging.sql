@@ -20,7 +20,7 @@
 -- @evidence SELECT ts, pid, comm, exe, argv, cwd, parent_pid, parent_comm, parent_argv FROM execs WHERE host = {host}
 --     AND upid = {upid} ORDER BY ts
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 packed AS (
     SELECT ts, host, upid, pid, comm, exe, argv, parent_upid

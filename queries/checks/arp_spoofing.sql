@@ -25,7 +25,7 @@
 --     arp_target_mac FROM packets WHERE host = {host} AND ethertype = 'arp' AND source_address = {address} ORDER BY ts
 -- @next ebrec replay --kind packet
 -- @fires attacks, behaviour
--- @silent lookalikes, network
+-- @silent lookalikes, network, packages, cron, desktop
 WITH arp AS (
     SELECT
         ts, CAST(ts AS BIGINT) AS ns, host, netns, direction, upid, arp_operation, arp_sender_mac, source_address,

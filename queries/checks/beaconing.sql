@@ -37,7 +37,7 @@
 --     AND remote_address = {remote_address} AND remote_port = {remote_port} AND role IN ('client', 'peer') ORDER BY ts
 -- @next ebrec report connections --peer {remote_address} --port {remote_port} --sort time
 -- @fires attacks, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH bursts AS (
     -- What a process calls within `burst` is one row: a busy program would fill the memory otherwise.
     SELECT

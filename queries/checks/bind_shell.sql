@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM connections WHERE host = {host} AND local_port = {port}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH shells AS (
     SELECT ts, host, upid, pid, comm, exe, argv
     FROM execs

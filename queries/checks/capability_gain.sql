@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event IN ('setuid', 'exec')
 -- @next getcap {program}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH gains AS (
     SELECT ts, host, upid, pid, comm, uid, cap_effective
     FROM process_events

@@ -23,7 +23,7 @@
 -- @caveat A script in Python, Node.js, Ruby, Java, Perl or PHP that reads fewer than `--files` of them is not told: the
 --     clients of clouds are written in those.
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     min(ts) AS ts,
     host,

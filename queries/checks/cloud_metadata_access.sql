@@ -24,7 +24,7 @@
 --     AND c.remote_address = {address} AND c.remote_port = 80 AND (p.exe = {exe} OR c.upid = {upid}) ORDER BY c.ts,
 --     c.connection_id
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     min(c.ts) AS ts,
     c.host,

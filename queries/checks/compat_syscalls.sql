@@ -19,7 +19,7 @@
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND via = 'compat'
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH calls AS (
     SELECT
         host, upid,

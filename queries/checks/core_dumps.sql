@@ -21,7 +21,7 @@
 --     AND signal = {signal}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     min(end_ts) AS ts,
     host,

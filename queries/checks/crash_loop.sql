@@ -27,15 +27,26 @@
 --     AND exe = {exe} AND parent_upid = {parent_upid}
 -- @next ebrec report exits --comm {comm}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH runs AS (
     SELECT
-        host, parent_upid, exe, argv, upid, pid, comm, end_ts AS ts, CAST(end_ts AS BIGINT) AS ns,
-        coalesce(signal, CASE WHEN exit_code IS NOT NULL THEN concat('exit code ', exit_code) END) AS ended,
-        coalesce(exit_code <> 0 OR signal NOT IN ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGPIPE', 'SIGALRM'), false) AS is_failure
-    FROM processes
-    -- Of these, failing is an answer.
-    WHERE NOT regexp_like(coalesce(exe, ''), '^/(usr/)?s?bin/(e|f|z)?(grep|test|\[|false|expr|diff|cmp|pgrep|pidof|ping|curl|wget|mountpoint|systemctl|which)$')
+        p.host, p.parent_upid, p.exe, p.argv, p.upid, p.pid, p.comm, p.end_ts AS ts, CAST(p.end_ts AS BIGINT) AS ns,
+        coalesce(p.signal, CASE WHEN p.exit_code IS NOT NULL THEN concat('exit code ', p.exit_code) END) AS ended,
+        coalesce(
+            p.exit_code <> 0 OR p.signal NOT IN ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGPIPE', 'SIGALRM'), false
+        ) AS is_failure
+    FROM processes p
+    LEFT JOIN processes q ON p.host = q.host AND p.parent_upid = q.upid
+    WHERE
+        -- Of these, failing is an answer.
+        NOT regexp_like(
+            coalesce(p.exe, ''),
+            '^/(usr/)?s?bin/(e|f|z)?(grep|test|\[|false|expr|diff|cmp|pgrep|pidof|ping|curl|wget|mountpoint|systemctl|which)$'
+                -- It ends so with each connection, and is started for it.
+                || '|^/usr/(sbin/sshd|lib/openssh/sshd-[a-z]+)$'
+        )
+        -- A copy of its parent that ends so found no program to run: `useradd` tells caches that are not installed.
+        AND NOT coalesce(p.exit_code IN (126, 127) AND p.exe = q.exe AND p.argv = q.argv, false)
 ),
 counted AS (
     SELECT

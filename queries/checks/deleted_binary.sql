@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND path = {exe} AND operation IN ('unlink', 'exec')
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH programs AS (
     SELECT host, upid, exe, max(ts) AS since
     FROM (

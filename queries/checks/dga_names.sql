@@ -28,7 +28,7 @@
 -- @evidence SELECT ts, comm, pid, name, type, rcode FROM dns WHERE host = {host} AND rcode = 'NXDOMAIN' ORDER BY ts
 -- @next ebrec report dns --failed true
 -- @fires attacks, behaviour
--- @silent lookalikes, dns
+-- @silent lookalikes, dns, packages, cron, desktop
 WITH names AS (
     SELECT d.host, d.upid, p.parent_upid, coalesce(p.exe, d.comm) AS exe, lower(d.name) AS name, min(d.ts) AS ts
     FROM dns d

@@ -24,7 +24,7 @@
 --     p.host AND e.parent_upid = p.upid WHERE e.host = {host} AND (e.parent_upid = {upid} OR p.parent_upid = {upid})
 --     ORDER BY e.ts, e.upid
 -- @fires attacks, persistence, intrusion
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 runs AS (
     SELECT

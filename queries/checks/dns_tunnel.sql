@@ -32,7 +32,7 @@
 --     AND lower(name) LIKE concat('%.', {domain}) ORDER BY ts
 -- @next ebrec report dns --failed false
 -- @fires attacks, behaviour
--- @silent lookalikes, dns
+-- @silent lookalikes, dns, packages, cron, desktop
 WITH asked AS (
     SELECT
         d.host, d.upid, p.parent_upid, coalesce(p.exe, d.comm) AS exe, lower(d.name) AS name,

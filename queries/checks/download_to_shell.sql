@@ -30,7 +30,7 @@
 -- @evidence SELECT * FROM connections WHERE host = {host} AND pid = {from_pid}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web
+-- @silent lookalikes, web, intrusion, packages, cron, desktop
 WITH fetched AS (
     SELECT
         p.host, p.upid, p.pid, p.comm, p.parent_upid, p.start_ts, p.end_ts,
@@ -44,7 +44,7 @@ WITH fetched AS (
 ),
 interpreters AS (
     SELECT
-        e.ts, e.host, e.upid, e.pid, e.comm, e.argv, e.parent_upid,
+        e.ts, e.host, e.upid, e.pid, e.comm, e.argv, e.parent_upid, p.end_ts,
         -- Of `curl | sudo sh`, sudo stands in the pipe; of `sh <(curl)`, the shell may have started both.
         unnest(make_array(e.parent_upid, q.parent_upid, e.upid)) AS above,
         unnest(make_array(p.start_ts, q.start_ts, e.ts)) AS start_ts,
@@ -119,6 +119,8 @@ found AS (
                 -- A terminal that was started with a browser has its shells later.
                 AND CAST(s.ts AS BIGINT) - CAST(s.start_ts AS BIGINT) <= 60000000000
                 AND (r.end_ts IS NULL OR s.ts < r.end_ts)
+                -- A script that had ended by then was given nothing: two that a shell runs in turn are no pipe.
+                AND (s.end_ts IS NULL OR s.end_ts > r.ts)
             )
             OR (
                 s.has_text

@@ -23,7 +23,7 @@
 --     ON f.host = p.host AND f.upid = p.upid WHERE f.host = {host} AND (f.upid = {upid} OR p.parent_upid = {upid}) AND
 --     f.path LIKE '/proc/%/environ' ORDER BY f.ts, f.path
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 reads AS (
     SELECT

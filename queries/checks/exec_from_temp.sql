@@ -27,7 +27,7 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND (path = {program} OR path2 = {program})
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH runs AS (
     SELECT
         ts, host, upid, pid, comm, argv,

@@ -29,7 +29,7 @@
 --     WHERE host = {host} AND remote_address = {remote_address} ORDER BY sent_bytes DESC
 -- @next ebrec report connections --peer {remote_address}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH sums AS (
     SELECT
         c.host,

@@ -20,7 +20,7 @@
 --     comm, exe, path FROM file_accesses WHERE host = {host} AND upid = {upid} AND operation = 'file_setattr' ORDER BY
 --     1, 4
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 changes AS (
     SELECT ts, host, upid, pid, comm, exe, argv AS what, concat(' changed attributes: ', left(argv, 200)) AS act

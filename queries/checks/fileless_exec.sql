@@ -25,7 +25,7 @@
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event = 'exec'
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution, intrusion
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH programs AS (
     SELECT ts, host, upid, pid, comm, exe, path, argv, parent_comm, parent_exe FROM execs
     UNION ALL

@@ -21,7 +21,7 @@
 --     upid = {upid} ORDER BY ts
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     min(ts) AS ts,
     host,

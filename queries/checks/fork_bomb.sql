@@ -25,7 +25,7 @@
 -- @evidence SELECT start_ts, pid, parent_pid, comm, exe, argv, end_ts FROM processes WHERE host = {host} AND exe = {exe}
 -- @next ebrec report process_tree --tree {pid}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH RECURSIVE
 copies AS (
     SELECT

@@ -21,7 +21,7 @@
 -- @evidence SELECT ts, pid, comm, exe, path, argv, cwd FROM execs WHERE host = {host} AND (exe = {place} OR
 --     strpos(argv, {place}) > 0 OR upid = {upid}) ORDER BY ts, upid
 -- @fires attacks, persistence, intrusion
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 places AS (
     SELECT ts, host, upid, pid, comm, exe AS place, 'was run from a hidden place' AS verb FROM execs

@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND path = {source}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH opened AS (
     SELECT
         f.ts, f.host, f.upid, f.pid, f.comm, p.exe, p.container_id, p.container_name, f.operation,

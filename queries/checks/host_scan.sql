@@ -30,7 +30,7 @@
 --     WHERE host = {host} AND remote_port = {port} AND role = 'client' ORDER BY ts, remote_address
 -- @next ebrec report connections --port {port} --failed true --sort time
 -- @fires attacks, behaviour
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 -- A process that does enough by itself is told by itself; others are put together below their parent.
 WITH owned AS (
     SELECT

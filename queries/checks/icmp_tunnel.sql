@@ -28,7 +28,7 @@
 --     AND destination_address IN ({one_address}, {other_address}) ORDER BY ts LIMIT 100
 -- @next ebrec replay --kind packet
 -- @fires attacks, behaviour
--- @silent lookalikes, network
+-- @silent lookalikes, network, packages, cron, desktop
 WITH pings AS (
     SELECT
         host, direction, ts, upid, payload_bytes,

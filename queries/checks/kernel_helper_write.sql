@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND path = {file}
 -- @next cat {file}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     f.ts,
     f.host,

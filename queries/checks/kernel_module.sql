@@ -21,7 +21,7 @@
 --     'finit_module', 'delete_module')
 -- @next ebrec query "SELECT ts, operation, path FROM file_accesses WHERE upid = {upid} ORDER BY ts"
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH calls AS (
     SELECT
         host, upid,

@@ -21,7 +21,7 @@
 -- @evidence SELECT ts, pid, comm, event, new_comm, exe, argv FROM process_events WHERE host = {host} AND upid = {upid}
 --     AND event IN ('exec', 'rename') ORDER BY ts
 -- @fires attacks, persistence, intrusion
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 named AS (
     SELECT ts, host, upid, pid, exe, comm AS name FROM execs

@@ -32,7 +32,7 @@
 --     AND (path2 LIKE concat('%', {suffix}) OR path LIKE concat('%', {suffix}) OR path = {first_file})
 -- @next ebrec report file_changes --path {first_file}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH acts AS (
     SELECT a.ts, a.last_ts, a.host, a.upid, p.parent_upid, a.exe, a.operation, a.path, a.path2
     FROM processes p

@@ -21,7 +21,7 @@
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, calls, failures FROM file_accesses WHERE host = {host} AND
 --     upid = {upid} AND path LIKE concat('/proc/', {target}, '/%') ORDER BY ts, operation, path
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 reads AS (
     SELECT

@@ -31,7 +31,7 @@
 --     FROM connections WHERE host = {host} AND upid = {upid}
 -- @next ebrec explain --pid {pid}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH signs AS (
     SELECT
         host, upid, min(ts) AS ts, 50 AS points,

@@ -22,7 +22,7 @@
 --     path LIKE '%/ns/%')
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH calls AS (
     SELECT
         host, upid,

@@ -23,7 +23,7 @@
 --     FROM connections WHERE host = {host} AND (remote_port = {port} OR local_port = {port}) ORDER BY ts
 -- @next ebrec report connections --port {port} --sort time
 -- @fires attacks, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH odd AS (
     SELECT
         c.ts, c.host, c.upid, c.pid, coalesce(p.comm, c.comm) AS comm, p.exe,

@@ -24,7 +24,7 @@
 --     AND protocol = 'tcp' ORDER BY ts LIMIT 100
 -- @next ebrec replay --kind packet
 -- @fires attacks, behaviour
--- @silent lookalikes, network
+-- @silent lookalikes, network, packages, cron, desktop
 WITH odd AS (
     SELECT
         host, direction, source_address, destination_address, destination_port, ts, upid,

@@ -25,7 +25,7 @@
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path = '/etc') ORDER BY ts, operation, path, path2
 -- @fires attacks, persistence, intrusion
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH RECURSIVE
 -- What was named relative to the folder of a descriptor, or after several changes of directory, has no absolute path.
 inside AS (

@@ -23,7 +23,7 @@
 -- @evidence SELECT * FROM file_accesses WHERE host = {host} AND upid = {upid} AND error IN ('EACCES', 'EPERM')
 -- @next ebrec report syscall_errors --pid {pid}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH refused AS (
     SELECT host, upid, path, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm
     FROM file_accesses

@@ -31,7 +31,7 @@
 --     WHERE host = {host} AND remote_address = {target} AND role = 'client' ORDER BY ts, remote_port
 -- @next ebrec report connections --peer {target} --failed true --sort time
 -- @fires attacks, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 -- A process that does enough by itself is told by itself; others are put together below their parent.
 WITH owned AS (
     SELECT

@@ -25,9 +25,9 @@
 -- @evidence SELECT * FROM files WHERE host = {host} AND upid = {upid} AND operation IN ('open', 'exec') ORDER BY ts
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, memory, packages, cron, desktop
 WITH libc AS (
-    SELECT host, upid, min(ts) AS ts, max(last_ts) AS last_ts
+    SELECT host, upid, min(ok_ts) AS ts, max(last_ts) AS last_ts
     FROM file_accesses
     WHERE operation = 'read' AND regexp_like(path, '/libc[.]so[.]6$')
     GROUP BY host, upid
@@ -36,14 +36,14 @@ WITH libc AS (
 collector AS (
     SELECT count(*) AS events FROM segments WHERE kind = 'allocation'
 ),
+-- A file that was looked for in vain, and is loaded by the program itself later, was not pushed in.
 early AS (
-    SELECT f.host, f.upid, f.ts, f.path, l.ts AS libc_ts, l.last_ts AS libc_last_ts
+    SELECT f.host, f.upid, f.ok_ts AS ts, f.path, l.ts AS libc_ts, l.last_ts AS libc_last_ts
     FROM file_accesses f
     JOIN libc l ON f.host = l.host AND f.upid = l.upid
     CROSS JOIN collector c
     WHERE
         f.operation = 'read'
-        AND f.calls > f.failures
         AND regexp_like(f.path, '^/(tmp|var/tmp|dev/shm|dev/mqueue|run/shm|run/lock|run/user/[0-9]+)/')
         AND NOT (c.events > 0 AND regexp_like(f.path, '^/dev/shm/ebrec-[0-9]+-[0-9a-f]+/libebrec[.]so$'))
 ),

@@ -25,7 +25,7 @@
 --     ON f.host = p.host AND f.upid = p.upid WHERE f.host = {host} AND (f.upid = {upid} OR p.parent_upid = {upid}) AND
 --     f.path LIKE '/proc/%' ORDER BY f.ts, f.path
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 reads AS (
     SELECT
@@ -47,9 +47,9 @@ reads AS (
             '^/(usr/)?s?bin/(ps|[abh]?top|pgrep|pkill|pidof|pidwait|killall5?|pstree|lsof|fuser|ss|netstat'
                 || '|w([.]procps)?|who|uptime|iotop|pidstat|nethogs|systemctl|loginctl|dockerd|containerd|runc|crun'
                 || '|conmon|podman|lxcfs|perf|strace|gdb|bpftrace|ebrec|sysdig|falco|auditd|polkitd|NetworkManager'
-                || '|irqbalance|earlyoom|user(del|mod)'
+                || '|irqbalance|earlyoom|user(del|mod)|X(org|vfb|wayland|nest|ephyr)?'
                 || '|(prometheus-)?(node|process)[-_]exporter|collectd|telegraf|zabbix_agent(d|2)) '
-                || '|^/(usr/)?lib(exec)?/(systemd|polkit-1)/'
+                || '|^/(usr/)?lib(exec)?/(systemd|polkit-1|xorg)/'
                 || '|^/usr/bin/(perl|python3)[.0-9]* [^ ]+ (-[EISsuBTw]+ )?/usr/s?bin/(needrestart|glances|iotop) '
         )
     GROUP BY

@@ -23,7 +23,7 @@
 --     LIKE '/proc/%/mem')
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH writes AS (
     SELECT
         host, upid, pid, comm, ts, 'opened its memory to write' AS what,

@@ -22,7 +22,7 @@
 --     GROUP BY exe ORDER BY runs DESC, exe
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH runs AS (
     SELECT
         host, parent_upid, exe,

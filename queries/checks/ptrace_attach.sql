@@ -23,7 +23,7 @@
 -- @evidence SELECT * FROM syscalls WHERE host = {host} AND upid = {upid} AND syscall = 'ptrace' AND arg1 = {target}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH calls AS (
     -- Numbers of children as the process itself sees them: they are right in a namespace of processes, too.
     SELECT

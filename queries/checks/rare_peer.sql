@@ -23,7 +23,7 @@
 -- @evidence SELECT * FROM connections WHERE host = {host} AND upid = {upid} AND remote_address = {remote_address}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH calls AS (
     SELECT
         c.host, coalesce(p.exe, c.comm) AS exe, c.remote_address,

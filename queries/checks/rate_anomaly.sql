@@ -31,7 +31,7 @@
 --     AND ts >= {ts} AND CAST(ts AS BIGINT) < CAST({ts} AS BIGINT) + 1000000000 GROUP BY syscall, error ORDER BY calls DESC, syscall, error
 -- @next ebrec report syscalls --pid {pid} --from {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH seconds AS (
     SELECT host, upid, 'system calls' AS what, CAST(ts AS BIGINT) / 1000000000 AS second, count(*) AS events
     FROM syscalls

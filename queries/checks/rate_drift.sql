@@ -28,7 +28,7 @@
 --     FROM flows WHERE host = {host} AND upid = {upid} GROUP BY time_bucket(ts, 1000000000) ORDER BY second
 -- @next ebrec report bandwidth --pid {pid}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH seconds AS (
     SELECT
         host, upid, CAST(ts AS BIGINT) / 1000000000 AS second,

@@ -23,7 +23,7 @@
 --     AND syscall = 'socket'
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database, server
+-- @silent lookalikes, web, compiler, database, server, packages, cron, desktop
 WITH opened AS (
     SELECT
         host, upid, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm,

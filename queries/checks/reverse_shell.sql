@@ -27,7 +27,7 @@
 -- @evidence SELECT * FROM connections WHERE host = {host} AND concat(remote_address, ' ', remote_port) = {remote}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH programs AS (
     SELECT
         ts, host, upid, pid, comm, exe, argv, parent_upid, parent_comm,

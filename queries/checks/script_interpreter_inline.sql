@@ -22,7 +22,7 @@
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event = 'exec'
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH inline AS (
     SELECT
         ts, host, upid, pid, comm, exe, argv,

@@ -22,7 +22,7 @@
 --     WHERE host = {host} AND upid = {upid} ORDER BY ts DESC LIMIT 10
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH ends AS (
     SELECT host, upid, min(ts) AS ts, min(pid) AS pid, min(comm) AS comm
     FROM process_events

@@ -21,7 +21,7 @@
 -- @evidence SELECT ts, comm, event, signal, code, target_comm, target_pid, result FROM signals WHERE host = {host} AND
 --     upid = {upid} AND event = 'sent' ORDER BY ts, target_pid
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 acts AS (
     SELECT

@@ -20,7 +20,7 @@
 -- @evidence SELECT ts, pid, comm, exe, argv, parent_pid, parent_comm, parent_argv FROM execs WHERE host = {host} AND
 --     upid = {upid} ORDER BY ts
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 acts AS (
     SELECT ts, host, upid, pid, comm, exe, concat('ran ', left(argv, 200)) AS act

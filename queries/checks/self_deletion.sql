@@ -19,7 +19,7 @@
 -- @evidence SELECT ts, pid, comm, operation, path, ret, error FROM files WHERE host = {host} AND path = {file} AND
 --     operation IN ('unlink', 'exec', 'create') ORDER BY ts, pid
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 -- Programs, scripts that name their interpreter, and scripts that are named to one.
 runs AS (

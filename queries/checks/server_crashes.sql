@@ -25,7 +25,7 @@
 --     WHERE p.host = {host} AND p.exe = {exe} AND p.signal IS NOT NULL
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web
+-- @silent lookalikes, web, packages, cron, desktop
 WITH services AS (
     SELECT
         host, upid,

@@ -21,7 +21,7 @@
 -- @evidence SELECT * FROM process_events WHERE host = {host} AND upid = {upid} AND event IN ('setuid', 'exec')
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH changes AS (
     SELECT ts, host, upid, pid, comm, event, old_uid AS from_uid, exe
     FROM process_events

@@ -19,7 +19,7 @@
 -- @evidence SELECT ts, pid, comm, exe, argv, cwd, uid, parent_pid, parent_comm, parent_argv FROM execs WHERE host =
 --     {host} AND upid = {upid} ORDER BY ts
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 SELECT
     min(ts) AS ts,
     host,

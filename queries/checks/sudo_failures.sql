@@ -24,7 +24,7 @@
 --     AND parent_upid = {parent_upid}
 -- @next ebrec report process_tree --tree {pid}
 -- @fires attacks, behaviour
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH failed AS (
     SELECT p.host, p.upid, p.parent_upid, p.uid, p.exe, p.argv, p.pid, p.comm, CAST(p.end_ts AS BIGINT) AS ns, p.end_ts AS ts
     FROM processes p

@@ -22,7 +22,7 @@
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 changes AS (
     SELECT

@@ -27,7 +27,7 @@
 --     AND destination_address = {target} AND destination_port = {port} ORDER BY ts LIMIT 100
 -- @next ebrec report listeners
 -- @fires attacks, behaviour
--- @silent lookalikes, network
+-- @silent lookalikes, network, packages, cron, desktop
 WITH requests AS (
     SELECT
         host, destination_address AS target, destination_port AS port, direction, time_bucket(ts, $window) AS since,

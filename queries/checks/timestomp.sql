@@ -25,7 +25,7 @@
 --     {upid} AND operation = 'utime' UNION ALL SELECT ts, comm, exe, 'exec', argv FROM execs WHERE host = {host} AND
 --     upid = {upid} ORDER BY 1, 4, 5
 -- @fires attacks, persistence
--- @silent lookalikes, web, compiler, database
+-- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH
 set_times AS (
     -- The last argument is what is touched; the one behind `-r` only lends its time.

@@ -24,7 +24,7 @@
 --     FROM connections WHERE host = {host} AND local_port = {local_port} ORDER BY ts
 -- @next ebrec report connections --port {local_port} --sort time
 -- @fires attacks, persistence, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH listeners AS (
     SELECT
         c.ts, c.host, c.upid, c.pid, coalesce(p.comm, c.comm) AS comm, p.exe, p.argv, c.local_address, c.local_port,

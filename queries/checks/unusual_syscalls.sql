@@ -25,7 +25,7 @@
 --     WHERE host = {host} AND upid = {upid} AND strpos({syscalls}, concat(syscall, ' ')) > 0
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, behaviour
--- @silent lookalikes, web
+-- @silent lookalikes, web, packages, cron, desktop
 WITH services AS (
     SELECT host, upid, min(ts) AS since
     FROM connections

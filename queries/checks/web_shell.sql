@@ -26,7 +26,7 @@
 -- @evidence SELECT * FROM execs WHERE host = {host} AND parent_upid = {upid}
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution, intrusion
--- @silent lookalikes, web, network
+-- @silent lookalikes, web, network, packages, cron, desktop
 WITH servers AS (
     SELECT
         p.host, p.upid, p.pid, p.comm, p.exe,

@@ -16,6 +16,7 @@
 -- @column path       The file.
 -- @column path2      The second path of an operation that has two: the new name, the link.
 -- @column calls      How often.
+-- @column ok_ts      When the first began of those that did not fail; NULL when all did.
 -- @column failures   How many of them failed.
 -- @column error      Name of an error, if some failed.
 -- @keep Every check on files reads it, and it reads all system calls.
@@ -66,6 +67,7 @@ sums AS (
         path,
         path2,
         count(*) AS calls,
+        min(CASE WHEN ret < 0 THEN NULL ELSE ts END) AS ok_ts,
         sum(CASE WHEN ret < 0 THEN 1 ELSE 0 END) AS failures,
         max(error) AS error
     FROM told
@@ -89,6 +91,7 @@ SELECT
     s.path,
     s.path2,
     s.calls,
+    s.ok_ts,
     s.failures,
     s.error
 FROM programs p

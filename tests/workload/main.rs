@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         ["become", uid] => moments::become_user(number(uid) as u32),
         ["datagrams", count, addresses] => datagrams::datagrams(number(count), number(addresses)),
         ["ring", file] => return moments::ring(file),
+        ["ring-open", file] => return moments::ring_open(file),
         _ => panic!("unknown job: {args:?}"),
     }
     ExitCode::SUCCESS

@@ -6,18 +6,36 @@ import typing
 
 # The tables that checks read, of each the columns that they read.
 TABLES = {
-    "file_accesses": "ts last_ts host pid upid comm exe operation path path2 calls failures error",
-    "processes": "host upid pid parent_upid parent_pid comm exe argv start_ts",
+    "file_accesses": "ts last_ts ok_ts host pid upid comm exe operation path path2 calls failures error",
+    "processes": (
+        "host upid pid parent_upid parent_pid comm exe argv start_ts end_ts exit_code signal uid "
+        "container_id container_name unit"
+    ),
     "execs": (
         "ts host pid upid comm exe path argv cwd uid euid "
         "parent_upid parent_pid parent_comm parent_exe parent_argv"
     ),
     "signals": "ts host upid pid comm event signal target_upid target_pid target_comm",
-    "connections": "ts host upid pid comm remote_address remote_port connection_id",
-    "process_events": "ts host upid pid comm event new_comm",
+    "connections": (
+        "ts host upid pid comm role protocol local_address local_port remote_address remote_port connection_id "
+        "sent_bytes received_bytes sends duration_ns state opener_pid preexisting"
+    ),
+    "process_events": "ts host upid pid comm event new_comm child_upid exe uid euid old_uid old_euid cap_effective",
+    "syscalls": "ts host upid pid comm syscall via arg0 arg1 ret error duration_ns",
+    "threads": "host upid tid start_ts end_ts",
+    "packets": (
+        "ts host upid netns direction ethertype malformed protocol source_address destination_address source_port "
+        "destination_port tcp_flags seq icmp_type payload_bytes arp_operation arp_sender_mac"
+    ),
+    "dns": "ts host upid pid comm name kind type rcode side message_bytes",
+    "flows": "ts host upid pid comm sent_bytes received_bytes",
+    "task_usage": "ts host upid cpu_ns",
 }
-TIMESTAMPS = {"ts", "last_ts", "start_ts"}
+TIMESTAMPS = {"ts", "last_ts", "ok_ts", "start_ts", "end_ts"}
 INTEGERS = {
+    "child_upid", "tid", "exit_code", "local_port", "sent_bytes", "received_bytes", "sends", "duration_ns", "opener_pid",
+    "old_uid", "old_euid", "cap_effective", "arg0", "arg1", "ret", "netns", "source_port", "destination_port", "seq",
+    "icmp_type", "payload_bytes", "message_bytes", "cpu_ns",
     "pid", "upid", "parent_pid", "parent_upid", "target_pid", "target_upid", "uid", "euid",
     "calls", "failures", "remote_port", "connection_id",
 }
@@ -25,7 +43,8 @@ INTEGERS = {
 
 def kind(column):
     """The type of a column."""
-    return "timestamp" if column in TIMESTAMPS else "integer" if column in INTEGERS else "text"
+    kinds = {"timestamp": TIMESTAMPS, "integer": INTEGERS, "boolean": {"preexisting"}}
+    return next((kind for kind, columns in kinds.items() if column in columns), "text")
 
 
 # The types of columns, by table.
@@ -59,18 +78,19 @@ class Machine:
         self.programs = {}
         self.process(SHELL, BASH, "bash", None)
 
-    def add(self, table, upid, **values):
-        """Adds a row; columns that are not given are NULL."""
+    def add(self, table, upid, /, **values):
+        """Adds a row of a process, or of the one in `values`; columns that are not given are NULL."""
         name = base_name(self.programs[upid] or "kthreadd")
         given = {"ts": 0, "upid": upid, "pid": upid, "comm": name, **values}
         self.rows[table].append({column: given.get(column) for column in COLUMNS[table]})
         return self
 
-    def process(self, upid, exe, argv, parent=SHELL):
+    def process(self, upid, exe, argv, parent=SHELL, **values):
         """A process that is there, without the exec that made it what it is."""
         self.programs[upid] = exe
         return self.add(
-            "processes", upid, exe=exe, argv=argv, parent_upid=parent, parent_pid=parent, start_ts=0
+            "processes", upid,
+            **{"exe": exe, "argv": argv, "parent_upid": parent, "parent_pid": parent, "start_ts": 0, **values},
         )
 
     def execute(self, exe, argv, upid=PROGRAM, path=None, cwd="/srv", parent=SHELL, parent_exe=BASH, at=0):
@@ -86,7 +106,7 @@ class Machine:
     def access(self, operation, path, path2=None, upid=PROGRAM, fails=False, at=0):
         """A process uses a file."""
         return self.add(
-            "file_accesses", upid, ts=at, last_ts=at, exe=self.programs[upid], operation=operation, path=path,
+            "file_accesses", upid, ts=at, last_ts=at, ok_ts=None if fails else at, exe=self.programs[upid], operation=operation, path=path,
             path2=path2, calls=1, failures=int(fails),
         )
 

@@ -225,6 +225,10 @@ fn crash_loop(stage: &mut Stage) {
         last = child;
     }
     stage.finding(last);
+    if stage.turn == 0 {
+        // It was started once more, and runs.
+        stage.start(manager, Image::new(exe, "--port 80"));
+    }
     if let Some(first) = first.filter(|_| stage.turn % 2 == 1) {
         stage.finding_of("core_dumps", first);
     }
@@ -247,7 +251,7 @@ fn no_crash_loop(stage: &mut Stage) {
     for at in 0..8 {
         last[0] = run(stage, "/usr/lib/shop/up", String::new(), i32::from(at != 6));
         last[1] = run(stage, "/usr/lib/shop/told", String::new(), -1);
-        last[2] = run(stage, "/usr/bin/test", format!("-f /srv/{at}"), 1);
+        last[2] = run(stage, "/usr/bin/test", "-f /srv/ready".to_string(), 1);
         if at < 4 {
             last[3] = run(stage, "/usr/lib/shop/seldom", String::new(), 1);
         }
@@ -255,6 +259,14 @@ fn no_crash_loop(stage: &mut Stage) {
     for who in last {
         stage.lookalike(who);
     }
+    // Looks for programs that are not installed, a copy of itself for each.
+    let tells = stage.start(manager, Image::new("/usr/sbin/useradd", "-r meter"));
+    for _ in 0..7 {
+        let copy = stage.fork(tells);
+        stage.exit(copy, 127);
+        stage.lookalike(copy);
+    }
+    stage.exit(tells, 0);
 }
 
 /// A program crashes, because of what it is given.

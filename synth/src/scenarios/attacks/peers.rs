@@ -375,30 +375,65 @@ fn login_brute_force(stage: &mut Stage) {
         }
         stage.finding(shell);
     } else if stage.turn == 0 {
-        let shell = stage.shell(1000);
-        let child = stage.start(shell, Image::new("/usr/bin/hydra", format!("ssh://{remote}")));
-        for _ in 0..tries {
-            let link = Link::to(remote.clone(), 22).bytes(1_600, 2_300).lasting(2 * SECOND);
-            let ts = stage.now;
-            stage.socket(child, ts, &link);
-            stage.wait_between(SECOND / 5, SECOND);
+        // SSH, and databases, which refuse in a line.
+        for (scheme, link) in [
+            ("ssh", Link::to(remote.clone(), 22).bytes(1_600, 2_300)),
+            ("mysql", Link::to(remote.clone(), 3_306).bytes(120, 170).says(1, 2)),
+            ("postgres", Link::to(remote.clone(), 5_432).bytes(230, 216).says(3, 3)),
+        ] {
+            let shell = stage.shell(1000);
+            let image = Image::new("/usr/bin/hydra", format!("{scheme}://{remote}"));
+            let child = stage.start(shell, image);
+            let link = link.lasting(2 * SECOND);
+            for _ in 0..tries {
+                let ts = stage.now;
+                stage.socket(child, ts, &link);
+                stage.wait_between(SECOND / 5, SECOND);
+            }
+            stage.wait(2 * SECOND);
+            stage.finding(child);
+            stage.exit(child, 0);
         }
-        stage.wait(2 * SECOND);
-        stage.finding(child);
-        stage.exit(child, 0);
     } else {
-        // Each is served by a process of its own.
+        // Each is served by a process of its own, or by a process of that one.
         let sshd = stage.cast.sshd;
+        let is_split = stage.turn == 3;
+        let accepts = stage.pid(sshd);
         for _ in 0..tries {
             let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
             let port = stage.random.between(33_000, 60_000) as i32;
             let link = Link::from(remote.clone(), port, 22).bytes(2_300, 1_600);
+            let link = link.lasting(900 * MILLISECOND);
             let ts = stage.now;
-            stage.socket(server, ts, &link.lasting(900 * MILLISECOND));
+            match is_split {
+                true => {
+                    let talks = stage.fork(server);
+                    stage.socket(talks, ts, &link.opened_by(accepts));
+                    stage.exit(talks, 255);
+                }
+                false => {
+                    stage.socket(server, ts, &link);
+                    let talks = stage.fork(server);
+                    stage.exit(talks, 255);
+                }
+            }
             stage.wait_between(SECOND, 3 * SECOND / 2);
             stage.exit(server, 255);
         }
         stage.finding(sshd);
+        // A server that starts what asks for the password, before anybody is in.
+        let inetd = stage.start(stage.cast.systemd, Image::new("/usr/sbin/inetd", ""));
+        for _ in 0..tries {
+            let server = stage.start(inetd, Image::new("/usr/sbin/in.telnetd", ""));
+            let port = stage.random.between(33_000, 60_000) as i32;
+            let link = Link::from(remote.clone(), port, 23).bytes(300, 90).lasting(SECOND);
+            let ts = stage.now;
+            stage.socket(server, ts, &link);
+            stage.run_with(server, Image::new("/usr/bin/login", "-h"), 1);
+            stage.wait_between(SECOND, 3 * SECOND / 2);
+            stage.exit(server, 1);
+        }
+        stage.finding(inetd);
         // Somebody else gets in and leaves again.
         let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
         stage.link(server, &Link::from("10.0.0.5", 50_500, 22).bytes(9_000, 4_000));
@@ -415,8 +450,14 @@ fn no_login_brute_force(stage: &mut Stage) {
         ("/usr/lib/ops/deploy", 30, to(22).bytes(9_000, 40_000)),
         ("/usr/lib/ops/typo", 8, to(22).bytes(1_600, 2_300)),
         ("/usr/lib/ops/probe", 30, to(22).bytes(0, 40)),
+        // Whether a directory is there, is asked by datagrams.
+        ("/usr/lib/ops/join", 30, to(389).protocol("udp").bytes(80, 100)),
         ("/usr/lib/ops/web", 30, to(8_443).bytes(1_600, 2_300)),
         ("/usr/lib/ops/closed", 30, to(22).refused()),
+        // A client that connects anew for each query.
+        ("/usr/lib/ops/shop", 30, to(3_306).bytes(170, 250).says(3, 3)),
+        ("/usr/lib/ops/report", 30, to(5_432).bytes(124, 487).says(3, 3)),
+        ("/usr/lib/ops/users", 30, to(389).bytes(120, 260).says(3, 2)),
         ("/usr/lib/ops/long", 25, to(22).bytes(1_600, 2_300).lasting(50 * SECOND)),
     ] {
         let child = daemon(stage, exe);
@@ -425,8 +466,27 @@ fn no_login_brute_force(stage: &mut Stage) {
             stage.socket(child, ts, &link);
             stage.wait_between(SECOND / 5, SECOND);
         }
-        stage.wait(60 * SECOND);
+        stage.wait(if exe.ends_with("long") { 60 } else { 15 } * SECOND);
         stage.lookalike(child);
         stage.exit(child, 0);
     }
+    // Short commands on another machine, and those of others here.
+    let script = stage.script();
+    let sshd = stage.cast.sshd;
+    for _ in 0..21 {
+        let ssh = stage.start(script, Image::new("/usr/bin/ssh", format!("{remote} uptime")));
+        let ts = stage.now;
+        stage.socket(ssh, ts, &to(22).bytes(3_400, 3_300).lasting(90 * MILLISECOND));
+        stage.wait_between(SECOND / 5, SECOND);
+        stage.exit(ssh, 0);
+        let server = stage.start(sshd, Image::new("/usr/sbin/sshd", "-D -R"));
+        let port = stage.random.between(33_000, 60_000) as i32;
+        let link = Link::from("10.0.0.6", port, 22).bytes(3_300, 3_400).lasting(90 * MILLISECOND);
+        let ts = stage.now;
+        stage.socket(server, ts, &link);
+        stage.run(server, Image::new("/usr/bin/bash", "").argv("bash -c uptime"));
+        stage.exit(server, 255);
+    }
+    stage.lookalike(script);
+    stage.lookalike(sshd);
 }

@@ -1,6 +1,6 @@
 //! Shells that others than the user of the machine have, and what they do first.
 
-use super::stage::{Image, Link, MILLISECOND, SECOND, Stage};
+use super::stage::{Image, Link, MILLISECOND, SECOND, Stage, WRITE};
 use super::{Plant, plant};
 
 pub(super) const PLANTS: &[Plant] = &[
@@ -345,6 +345,52 @@ fn no_download_to_shell(stage: &mut Stage) {
     let reads = stage.run(shell, sh("sh"));
     stage.exit(fetch, 0);
     stage.lookalike(reads);
+    stage.wait(10 * SECOND);
+    // Beside a shell: a server that is sent something, one that speaks to its machine only, and one that asks for a name.
+    let beside = [
+        ("/usr/lib/ops/hook", Link::from(remote.clone(), 40_000, 8_080).bytes(90, 5_000)),
+        ("/usr/bin/docker", Link { remote: "/run/docker.sock".to_string(), ..Link::to("", -1) }.protocol("unix_stream")),
+        ("/usr/bin/host", Link::to("10.0.0.2", 53).protocol("udp")),
+    ];
+    for (exe, link) in beside {
+        let program = stage.start(shell, Image::new(exe, ""));
+        let reads = stage.start(shell, sh("sh"));
+        stage.link(program, &link.lasting(100 * MILLISECOND));
+        stage.wait(SECOND);
+        stage.exit(program, 0);
+        stage.exit(reads, 0);
+        stage.lookalike(reads);
+        stage.wait(10 * SECOND);
+    }
+    // Files that it may not write, that it wrote before it called, and that were run before it wrote them.
+    let denied = stage.fresh("/srv/get/denied");
+    let before = stage.fresh("/srv/get/before");
+    let after = stage.fresh("/srv/get/after");
+    let ran = stage.run(shell, Image::new(after.clone(), ""));
+    stage.lookalike(ran);
+    let fetch = stage.start(shell, curl.clone());
+    stage.write(fetch, before.clone());
+    stage.wait(SECOND);
+    stage.link(fetch, &link);
+    stage.open_fails(fetch, denied.clone(), WRITE, 13);
+    stage.write(fetch, "/dev/null");
+    stage.write(fetch, after);
+    stage.wait(SECOND);
+    stage.exit(fetch, 0);
+    for run in [Image::new(denied, ""), Image::new(before, ""), bash("bash /dev/null")] {
+        let child = stage.run(shell, run);
+        stage.lookalike(child);
+    }
+    stage.wait(10 * SECOND);
+    // Two programs that a script has within itself, one after the other.
+    let first = stage.start(shell, python("python3 -".to_string()));
+    stage.wait(20 * MILLISECOND);
+    stage.exit(first, 0);
+    let second = stage.start(shell, python("python3 -".to_string()));
+    stage.link(second, &link);
+    stage.wait(SECOND);
+    stage.exit(second, 0);
+    stage.lookalike(first);
     stage.wait(10 * SECOND);
     // One that writes many files, of which one is run.
     let folder = stage.fresh("/srv/deps/d");

@@ -23,6 +23,8 @@ pub(in crate::scenarios::attacks) struct Link {
     pub remote_port: i32,
     pub sent_bytes: i64,
     pub received_bytes: i64,
+    /// Times something was sent and received; 0 where the bytes tell.
+    pub says: (i64, i64),
     /// Below 0 when it has not ended.
     pub life_ns: i64,
     pub latency_ns: i64,
@@ -48,6 +50,7 @@ impl Link {
             remote_port: port,
             sent_bytes: 300,
             received_bytes: 2_000,
+            says: (0, 0),
             life_ns: 200 * MILLISECOND,
             latency_ns: 3 * MILLISECOND,
             state: "TIME_WAIT",
@@ -79,6 +82,12 @@ impl Link {
 
     pub fn bytes(mut self, sent: i64, received: i64) -> Link {
         (self.sent_bytes, self.received_bytes) = (sent, received);
+        self
+    }
+
+    /// A dialogue of so many messages of this side, and of the other.
+    pub fn says(mut self, sends: i64, receives: i64) -> Link {
+        self.says = (sends, receives);
         self
     }
 
@@ -191,8 +200,8 @@ impl Stage<'_> {
             connect_latency_ns: link.latency_ns,
             sent_bytes: link.sent_bytes,
             received_bytes: link.received_bytes,
-            sends: (link.sent_bytes + 16_383) / 16_384,
-            receives: (link.received_bytes + 16_383) / 16_384,
+            sends: link.says.0.max((link.sent_bytes + 16_383) / 16_384),
+            receives: link.says.1.max((link.received_bytes + 16_383) / 16_384),
             srtt_ns: link.latency_ns,
             state: if ends || link.role == "listener" { link.state } else { "ESTABLISHED" },
             error: if ends { link.error } else { "" },

@@ -1,0 +1,71 @@
+//! Ways around the calls that are looked at: files by io_uring, and calls of 32-bit programs. Checks find what they do.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::lab::{Lab, workload};
+use super::programs::build;
+use crate::skip::skip;
+
+/// What a check finds in the trace of a lab: the sentences.
+fn sentences(lab: &Lab, check: &str) -> Vec<String> {
+    let run = lab.ebrec(&["check", check, "--format", "json"]);
+    let told: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run:?}"));
+    let findings = told["findings"].as_array().unwrap().iter();
+    findings.map(|finding| finding["sentence"].as_str().unwrap().to_string()).collect()
+}
+
+/// A key of nobody's, which no program but those of SSH has to read.
+fn key(lab: &Lab) -> String {
+    fs::create_dir(lab.path().join(".ssh")).unwrap();
+    fs::write(lab.path().join(".ssh/id_ed25519"), "none").unwrap();
+    lab.file(".ssh/id_ed25519")
+}
+
+#[test]
+fn a_file_that_io_uring_opens_is_found() {
+    let Some(lab) = Lab::open() else { return };
+    let key = key(&lab);
+    let run = lab.ebrec(&["record", "-q", "-s", "security", "--", &workload(), "ring-open", &key]);
+    if run.code == 3 {
+        return skip("the kernel refuses io_uring_setup");
+    }
+    assert_eq!(run.code, 0, "{run:?}");
+    lab.assert_complete();
+    // Nothing else opened it.
+    let sql = format!("SELECT syscall, via FROM syscalls WHERE path = '{key}'");
+    assert_eq!(lab.rows(&sql), ["openat,io_uring"]);
+    assert_eq!(sentences(&lab, "ssh_key_read"), [format!("workload read a private key: {key}")]);
+}
+
+/// A program of 32 bits, and one of 64 that uses the entry of those: both are told, with the file.
+#[test]
+fn a_call_of_32_bits_is_found() {
+    if std::env::consts::ARCH != "x86_64" {
+        return skip("only x86_64 has this entry");
+    }
+    let Some(lab) = Lab::open() else { return };
+    let key = key(&lab);
+    let free = ["-O1", "-nostdlib", "-static", "-ffreestanding", "-fno-pie", "-no-pie"];
+    let Some(program) = build(&lab, "compat.c", "compat", &[&free[..], &["-m32"]].concat()) else {
+        return;
+    };
+    // Without the entry in the kernel the program cannot be executed.
+    if !Command::new(&program).arg("/dev/null").status().is_ok_and(|status| status.success()) {
+        return skip("the kernel runs no programs of 32 bits");
+    }
+    let run = lab.ebrec(&["record", "-q", "-s", "security,syscalls", "--", &program, &key]);
+    assert_eq!(run.code, 0, "{run:?}");
+    lab.assert_complete();
+    assert_eq!(
+        lab.rows("SELECT syscall, path, ret >= 0 FROM syscalls WHERE via = 'compat' ORDER BY ts"),
+        [format!("open,{key},true"), "exit,,".to_string()]
+    );
+    assert_eq!(sentences(&lab, "ssh_key_read"), [format!("compat read a private key: {key}")]);
+    assert_eq!(
+        sentences(&lab, "compat_syscalls"),
+        ["compat made 2 32-bit system calls: exit, open"]
+    );
+}
