@@ -19,7 +19,7 @@
 -- @plot bar name self_ns
 -- @dataset web, compiler, memory
 WITH samples AS (
-    SELECT host, stack_id, mode, sum(period_ns) AS ns
+    SELECT host, stack_id, mode, sum(period_ns) AS ns, sum(sum(period_ns)) OVER () AS all_ns
     FROM cpu_samples
     WHERE mode LIKE $mode
     GROUP BY host, stack_id, mode
@@ -55,18 +55,18 @@ sums AS (
     SELECT
         o.name, o.module,
         CAST(sum(CASE WHEN o.is_self THEN s.ns ELSE 0 END) AS BIGINT) AS self_ns,
-        CAST(sum(s.ns) AS BIGINT) AS total_ns
+        CAST(sum(s.ns) AS BIGINT) AS total_ns,
+        max(s.all_ns) AS all_ns
     FROM samples s
     JOIN once o ON o.host = s.host AND o.stack_id = s.stack_id
     GROUP BY o.name, o.module
 )
 SELECT
-    round(100.0 * self_ns / whole.ns, 1) AS self_percent,
-    round(100.0 * total_ns / whole.ns, 1) AS total_percent,
+    round(100.0 * self_ns / nullif(all_ns, 0), 1) AS self_percent,
+    round(100.0 * total_ns / nullif(all_ns, 0), 1) AS total_percent,
     self_ns,
     total_ns,
     name,
     module
 FROM sums
-CROSS JOIN (SELECT nullif(sum(ns), 0) AS ns FROM samples) AS whole
 ORDER BY CASE WHEN $sort = 'total' THEN total_ns ELSE self_ns END DESC, total_ns DESC, self_ns DESC, name, module
