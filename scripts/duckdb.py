@@ -67,6 +67,7 @@ MACROS = {
     "ebrec_hex": "(n) AS '0x' || lower(to_hex(n))",
     "log2_bucket": "(n) AS CASE WHEN n < 1 THEN 0 ELSE CAST(1 AS BIGINT) << CAST(floor(log2(n)) AS INTEGER) END",
     "cardinality": "(list) AS len(list)",
+    "regexp_like": "(text, pattern) AS regexp_matches(text, pattern)",
     "stack_leaf": "(folded) AS split_part(folded, ';', -1)",
     "stack_cut": "(folded, pattern) AS CASE WHEN list_bool_or(list_transform(string_split(folded, ';'), lambda f: f LIKE pattern))"
     " THEN array_to_string(list_slice(string_split(folded, ';'),"

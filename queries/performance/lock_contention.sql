@@ -35,12 +35,12 @@ WITH parts AS (
         -- The operation without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME.
         CASE
             WHEN syscall IS DISTINCT FROM 'futex' THEN 'syscall'
-            WHEN syscall_arg1 & 127 IN (6, 13) THEN 'mutex'
-            WHEN syscall_arg1 & 127 = 11 THEN 'condition'
+            WHEN (syscall_arg1 & 127) IN (6, 13) THEN 'mutex'
+            WHEN (syscall_arg1 & 127) = 11 THEN 'condition'
             -- The kernel wakes who waits for the end of a thread, in the name of that thread.
-            WHEN syscall_arg1 & 255 = 9 AND syscall_arg2 = waker_tid THEN 'join'
-            WHEN syscall_arg1 & 127 = 0 AND syscall_arg2 = 2 THEN 'mutex'
-            WHEN syscall_arg1 & 127 = 9 AND syscall_arg2 = 0 THEN 'event'
+            WHEN (syscall_arg1 & 255) = 9 AND syscall_arg2 = waker_tid THEN 'join'
+            WHEN (syscall_arg1 & 127) = 0 AND syscall_arg2 = 2 THEN 'mutex'
+            WHEN (syscall_arg1 & 127) = 9 AND syscall_arg2 = 0 THEN 'event'
         END AS kind,
         tid, waker_tid, stack_id, waker_stack_id,
         min(waker_comm) AS waker_comm,
