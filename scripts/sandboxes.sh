@@ -93,6 +93,11 @@ SH
 # In the profiles: what was recorded, and a file that was not.
 cat > "$root/bin/confined" << 'SH'
 #!/bin/sh
+# A server that has run before has these, as the one had that was recorded.
+for folder in body fastcgi proxy scgi uwsgi; do
+	mkdir /var/lib/nginx/$folder
+	chown 65534 /var/lib/nginx/$folder
+done
 echo "security modules: $(cat /sys/kernel/security/lsm)"
 for program in sqlite3 nginx; do
 	apparmor_parser --skip-cache --add /drafts/$program.apparmor && echo "apparmor $program: loaded"
