@@ -93,22 +93,23 @@ fn the_list_of_tables_is_sorted_and_has_only_those_of_the_trace() {
         .iter()
         .map(|row| row.split('|').nth(1).unwrap().to_string())
         .collect();
-    let names: Vec<String> = session.tables().iter().map(|table| table.name.clone()).collect();
+    let names: Vec<String> =
+        session.tables().unwrap().iter().map(|table| table.name.clone()).collect();
     assert_eq!(listed, names);
-    assert_eq!(analyzer::tables_of_any_trace().unwrap(), session.tables());
+    assert_eq!(analyzer::tables_of_any_trace().unwrap(), session.tables().unwrap());
 }
 
 #[test]
 fn views_document_the_columns_they_have() {
     let (_folder, session) = small();
     for view in analyzer::views() {
-        let table = session.tables().iter().find(|table| table.name == view.name).unwrap();
+        let table = session.tables().unwrap().iter().find(|table| table.name == view.name).unwrap();
         let planned: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         let documented: Vec<&str> =
             view.header.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(documented, planned, "{}", view.name);
     }
-    for table in session.tables() {
+    for table in session.tables().unwrap() {
         assert!(table.doc.starts_with("One row per "), "{}", table.name);
         assert!(table.columns.iter().all(|column| !column.doc.is_empty()), "{}", table.name);
     }
