@@ -349,7 +349,11 @@ fn no_download_to_shell(stage: &mut Stage) {
     // Beside a shell: a server that is sent something, one that speaks to its machine only, and one that asks for a name.
     let beside = [
         ("/usr/lib/ops/hook", Link::from(remote.clone(), 40_000, 8_080).bytes(90, 5_000)),
-        ("/usr/bin/docker", Link { remote: "/run/docker.sock".to_string(), ..Link::to("", -1) }.protocol("unix_stream")),
+        (
+            "/usr/bin/docker",
+            Link { remote: "/run/docker.sock".to_string(), ..Link::to("", -1) }
+                .protocol("unix_stream"),
+        ),
         ("/usr/bin/host", Link::to("10.0.0.2", 53).protocol("udp")),
     ];
     for (exe, link) in beside {
