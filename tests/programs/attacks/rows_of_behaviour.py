@@ -403,7 +403,7 @@ def mixed(count_random, count_words):
     made = asks(count_random, random_name)
     for number in range(count_words):
         made.add(
-            "dns", PROGRAM, ts=0.1 * number, name=f"service-{word(number)}", kind="response", type="A",
+            "dns", PROGRAM, ts=0.1 * number, name=f"aa-{word(number)}", kind="response", type="A",
             rcode="NXDOMAIN", side="client", message_bytes=90,
         )
     return made

@@ -431,7 +431,7 @@ fn login_brute_force(stage: &mut Stage) {
             stage.socket(server, ts, &link);
             stage.run_with(server, Image::new("/usr/bin/login", "-h"), 1);
             stage.wait_between(SECOND, 3 * SECOND / 2);
-            stage.exit(server, 1);
+            stage.exit(server, 0);
         }
         stage.finding(inetd);
         // Somebody else gets in and leaves again.
