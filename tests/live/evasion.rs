@@ -1,4 +1,4 @@
-//! Ways around the calls that are looked at: files by io_uring, and calls of 32-bit programs. Checks find what they do.
+//! Ways around the calls that are looked at: files by io_uring, and calls of 32-bit programs. What is seen of them.
 
 use std::fs;
 use std::process::Command;
@@ -24,8 +24,9 @@ fn key(lab: &Lab) -> String {
     lab.file(".ssh/id_ed25519")
 }
 
+/// Which file it was is not known, so that no check on files finds it: `docs/detections.md` says so.
 #[test]
-fn a_file_that_io_uring_opens_is_found() {
+fn an_open_by_io_uring_is_told_without_the_file() {
     let Some(lab) = Lab::open() else { return };
     let key = key(&lab);
     let run = lab.ebrec(&["record", "-q", "-s", "security", "--", &workload(), "ring-open", &key]);
@@ -34,10 +35,11 @@ fn a_file_that_io_uring_opens_is_found() {
     }
     assert_eq!(run.code, 0, "{run:?}");
     lab.assert_complete();
+    let sql = "SELECT syscall, via, path, ret >= 0 FROM syscalls WHERE via = 'io_uring'";
+    assert_eq!(lab.rows(sql), ["openat,io_uring,,true"]);
     // Nothing else opened it.
-    let sql = format!("SELECT syscall, via FROM syscalls WHERE path = '{key}'");
-    assert_eq!(lab.rows(&sql), ["openat,io_uring"]);
-    assert_eq!(sentences(&lab, "ssh_key_read"), [format!("workload read a private key: {key}")]);
+    assert_eq!(lab.rows(&format!("SELECT syscall FROM syscalls WHERE path = '{key}'")), [""; 0]);
+    assert_eq!(sentences(&lab, "ssh_key_read"), [""; 0]);
 }
 
 /// A program of 32 bits, and one of 64 that uses the entry of those: both are told, with the file.
