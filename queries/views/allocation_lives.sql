@@ -5,6 +5,7 @@
 -- `ended_by` is `reused` then, and when is not known. Only allocators are looked at, not mappings of memory.
 -- Computed in one pass in the order of time, in memory that grows with what is held at once.
 -- @whole allocations
+-- @share Most reports on memory read it, and it takes a pass over all allocations.
 -- @column ts          When it was allocated; of a row without an allocation, when it was given back.
 -- @column host        Name of the machine.
 -- @column cpu         CPU it was recorded on.
