@@ -1,6 +1,7 @@
 //! Tests that drive the command `ebrec` as its users do. One module per subject; `command` runs it.
 
 mod baseline;
+mod browser;
 mod checks;
 mod command;
 mod datasets;
@@ -8,6 +9,7 @@ mod forgotten;
 #[cfg(all(feature = "record", target_os = "linux"))]
 mod live;
 mod objects;
+mod page;
 mod query;
 mod reports;
 mod skip;
