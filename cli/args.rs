@@ -44,6 +44,8 @@ pub enum Verb {
     #[cfg(feature = "analyze")]
     Report(cmd::report::Args),
     #[cfg(feature = "analyze")]
+    View(cmd::view::Args),
+    #[cfg(feature = "analyze")]
     Check(cmd::check::Args),
     #[cfg(feature = "analyze")]
     Baseline(cmd::baseline::Args),

@@ -1,6 +1,7 @@
 //! Tests that drive the command `ebrec` as its users do. One module per subject; `command` runs it.
 
 mod baseline;
+mod browser;
 mod checks;
 mod command;
 mod datasets;
@@ -11,6 +12,7 @@ mod hardship;
 mod live;
 mod locks;
 mod objects;
+mod page;
 mod query;
 mod reports;
 mod skip;

@@ -38,7 +38,8 @@ fn dependencies_point_one_way() {
         ("symbols", &["recorder", "analyzer", "ebpf", "aya", "datafusion"]),
         ("ebpf", &["schema", "store", "recorder", "analyzer", "aya"]),
         ("recorder", &["analyzer", "datafusion"]),
-        ("analyzer", &["recorder", "ebpf", "aya"]),
+        ("analyzer", &["recorder", "ebpf", "aya", "page"]),
+        ("page", &["recorder", "ebpf", "aya", "datafusion"]),
         ("synth", &["recorder", "analyzer", "ebpf", "aya", "datafusion", "symbols"]),
     ];
     for (package, names) in forbidden {
@@ -84,8 +85,16 @@ fn recorder_and_analyzer_name_no_event_kind() {
 
 #[test]
 fn every_file_opens_with_its_responsibility() {
-    let folders =
-        ["schema/src", "store/src", "ebpf/src", "recorder/src", "analyzer/src", "synth/src", "cli"];
+    let folders = [
+        "schema/src",
+        "store/src",
+        "ebpf/src",
+        "recorder/src",
+        "analyzer/src",
+        "synth/src",
+        "page/src",
+        "cli",
+    ];
     for path in folders.into_iter().flat_map(sources) {
         assert!(text(&path).starts_with("//!"), "{} does not", path.display());
     }

@@ -25,6 +25,7 @@ mod library;
 mod names;
 mod order;
 mod params;
+pub mod pictures;
 mod place;
 mod report;
 mod rows;

@@ -176,7 +176,7 @@ impl Session {
 
     /// Computes a view once for all queries that follow, unless that takes too much memory. What it is made of is
     /// remembered, so that answers still say what they lack.
-    pub(crate) fn keep(&mut self, view: &str) -> Result<(), Error> {
+    pub fn keep(&mut self, view: &str) -> Result<(), Error> {
         if self.kept.contains_key(view) {
             return Ok(());
         }

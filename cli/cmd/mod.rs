@@ -31,6 +31,8 @@ mod shell;
 pub mod symbolize;
 pub mod synth;
 pub mod verify;
+#[cfg(feature = "analyze")]
+pub mod view;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Query(args) => query::run(args, &traces),
         #[cfg(feature = "analyze")]
         Verb::Report(args) => report::run(args, &traces),
+        #[cfg(feature = "analyze")]
+        Verb::View(args) => view::run(args, &traces),
         #[cfg(feature = "analyze")]
         Verb::Check(args) => check::run(args, &traces),
         #[cfg(feature = "analyze")]

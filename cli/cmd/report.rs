@@ -3,6 +3,8 @@
 mod answer;
 mod list;
 mod overview;
+mod picture;
+pub mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::{Args as _, Command, FromArgMatches};
 
 use crate::filter::Part;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Target};
 use crate::traces::{self, Traces};
 
 const EXAMPLES: &str = "\
@@ -21,13 +23,20 @@ Examples:
   ebrec report --list              all reports
   ebrec report leaks --help        what one of them tells, its columns and parameters
   ebrec report leaks --min-bytes 1MiB --comm server
-  ebrec report syscalls --from +10s --to +20s --format csv";
+  ebrec report syscalls --from +10s --to +20s --format csv
+  ebrec report offcpu --plot       its picture, in the terminal
+  ebrec report offcpu --svg f.svg  the same as a file
+  ebrec report --html out.html     everything, as one page for anyone";
 
 /// Answer a question from the trace; without a name, what stands out
 ///
 /// A report is an SQL file whose header says what it answers. Options after its name are its own: `ebrec
 /// report NAME --help` lists them. A folder given with --queries adds your own; `ebrec report --lint`
 /// checks them.
+///
+/// With --html, everything becomes one page: what stands out, a time line, all reports with pictures, what `ebrec check`
+/// finds. It is one file that loads nothing and sends nothing, for a browser. It shows what the trace has, names and
+/// arguments too; --redact replaces them.
 ///
 /// What the answer lacks is told below it: what was lost, and which columns are bounds therefore; what
 /// the recording was asked to leave out. With --strict, nothing is answered when something was lost, and
@@ -37,6 +46,18 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     show: Show,
+
+    /// Write one page about everything, for a browser
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "list", "lint", "format", "output", "rows", "raw", "plot", "svg"])]
+    html: Option<PathBuf>,
+
+    /// In the page, replace arguments, paths, addresses, and names of machines, containers and what was looked up by
+    /// tokens such as `path-7`: the same for the same text, telling nothing of it
+    ///
+    /// What stays: names of processes, threads, users by number, functions and the files of programs and libraries
+    /// in stacks, system calls, ports, times and sizes.
+    #[arg(long, requires = "html")]
+    redact: bool,
 
     /// List the reports
     #[arg(long, conflicts_with = "words")]
@@ -67,6 +88,18 @@ pub struct Show {
     /// Write the rows to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Draw the rows for a terminal: bars, sparklines or a heat map, as suits the report
+    #[arg(long, conflicts_with_all = ["format", "output", "raw"])]
+    plot: bool,
+
+    /// Write the picture of the rows to a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "output", "raw", "plot"])]
+    svg: Option<PathBuf>,
+
+    /// Replace the file of --html or --svg
+    #[arg(long)]
+    force: bool,
 
     /// Most rows that --format table shows; 0 for all (default: 20)
     #[arg(long, value_name = "N")]
@@ -107,14 +140,20 @@ impl Show {
 
 /// Makes the report, or tells which there are.
 pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
-    let Args { mut show, list, lint, words } = args;
+    let Args { mut show, html, redact, list, lint, words } = args;
     show.traces = before.and(&show.traces);
     let before = &Traces::default();
+    if let Some(path) = html {
+        return web::write(&show, redact, &path);
+    }
     let Some((name, rest)) = words.split_first() else {
         let reports = Reports::load(&show.queries)?;
         return match (list, lint) {
             (true, _) => list::print(&reports, show.format.unwrap_or(Format::Table)),
             (_, true) => list::lint(&reports, !show.queries.is_empty()),
+            _ if show.plot || show.svg.is_some() => {
+                bail!("a picture is of one report: name it before --plot or --svg")
+            }
             _ => overview::print(&show.session(before)?, &show.names(before), &show),
         };
     };
@@ -127,7 +166,11 @@ pub fn run(args: Args, before: &Traces) -> Result<ExitCode> {
     {
         bail!("a terminal cannot show this format; write it to a file with -o FILE");
     }
+    let svg = show.svg.as_deref().map(|path| Target::new(path, show.force)).transpose()?;
     let session = show.session(before)?;
+    if show.plot || svg.is_some() {
+        return picture::print(&session, report, &values, &show, svg.as_ref());
+    }
     answer::print(&session, report, &values, &show)
 }
 

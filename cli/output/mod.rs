@@ -13,12 +13,16 @@ mod moment;
 #[cfg(feature = "analyze")]
 mod table;
 #[cfg(feature = "analyze")]
+mod target;
+#[cfg(feature = "analyze")]
 mod wrap;
 
 pub use grid::{Column, Long, write_table};
 pub use moment::moment;
 #[cfg(feature = "analyze")]
 pub use rows::{Format, Options, Written, write};
+#[cfg(feature = "analyze")]
+pub use target::Target;
 #[cfg(feature = "analyze")]
 pub use wrap::wrapped;
 

@@ -6,6 +6,7 @@
 -- Computed in one pass in the order of time, in memory that grows with what is held at once: 50 to 100 bytes for
 -- each allocation.
 -- @whole allocations
+-- @share Most reports on memory read it, and it takes a pass over all allocations.
 -- @column ts          When it was allocated; of a row without an allocation, when it was given back.
 -- @column host        Name of the machine.
 -- @column cpu         CPU it was recorded on.

@@ -4,6 +4,7 @@
 -- `allocation_lives`). What a process had before an `exec` is gone with it. Only allocators are looked at,
 -- not mappings of memory.
 -- @whole allocations
+-- @share A report, a flame graph and a remark read it, and it takes a pass over all allocations.
 -- @column ts          When it was allocated.
 -- @column host        Name of the machine.
 -- @column cpu         CPU it was recorded on.

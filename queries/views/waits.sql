@@ -2,6 +2,7 @@
 -- One row per interval of a thread off the CPU. The system call it was in is known where system calls were
 -- recorded; the stack where the source `offcpu` was. `reason` is the kind of wait: by the functions of the kernel on
 -- the stack, else by the system call, else by the state the thread was left in.
+-- @share Most reports on waiting read it, and it takes a pass over all system calls and intervals off the CPU.
 -- @column ts              When it left the CPU.
 -- @column host            Name of the machine.
 -- @column cpu             CPU it left.

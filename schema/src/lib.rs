@@ -14,6 +14,7 @@ pub mod human;
 pub mod sockets;
 pub mod syscalls;
 pub mod tables;
+pub mod text;
 pub mod types;
 
 pub use events::{EventDef, EventField, Header, Stream, Tail};

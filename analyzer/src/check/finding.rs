@@ -252,7 +252,7 @@ pub(super) fn hash(parts: &[&str]) -> String {
 }
 
 /// The values of a column.
-fn cells(column: &dyn Array) -> Result<Vec<Cell>, Error> {
+pub fn cells(column: &dyn Array) -> Result<Vec<Cell>, Error> {
     let wrong = |error: arrow::error::ArrowError| Error::Run(error.to_string());
     let to = |ty: &DataType| cast(column, ty).map_err(wrong);
     let all = 0..column.len();

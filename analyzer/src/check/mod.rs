@@ -22,7 +22,7 @@ use crate::names::closest;
 use crate::report::{Report, entries, unreadable};
 use crate::session::Session;
 
-pub use finding::{Cell, Finding, Subject, shell_word};
+pub use finding::{Cell, Finding, Subject, cells, shell_word};
 pub use normal::Normal;
 pub use run::{FINDINGS_MAX, Result as CheckResult, Verdict, run};
 pub use state::{Seen, StateError};
