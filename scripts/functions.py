@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SECOND = 1_000_000_000
@@ -169,17 +170,22 @@ QUESTIONS = [
 class Bench:
     """Where programs run."""
 
-    def __init__(self, ebrec, folder, memory):
-        self.ebrec, self.folder, self.memory = ebrec, folder, memory
+    def __init__(self, ebrec, folder, memory, timeout):
+        self.ebrec, self.folder, self.memory, self.timeout = ebrec, folder, memory, timeout
 
     def run(self, *args):
         """Seconds, peak in MiB and what was written, of a run that succeeds; else what it said."""
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             begun = time.monotonic()
             process = subprocess.Popen([self.ebrec, *args], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder)
+            timer = threading.Timer(self.timeout, process.kill)
+            timer.start()
             _, status, usage = os.wait4(process.pid, 0)
+            timer.cancel()
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.monotonic() - begun
+            if seconds > self.timeout:
+                return None, None, f"more than {self.timeout} s"
             out.seek(0)
             err.seek(0)
             if process.returncode != 0:
@@ -255,23 +261,23 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these functions and tables")
     parser.add_argument("--memory", type=int, default=4096, help="MiB that the engine may use before it takes temporary files (4096)")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a way is given up (120)")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the traces, which are made where they are missing")
     args = parser.parse_args()
     chosen = [question for question in QUESTIONS if not args.only or question[0] in args.only]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        bench = Bench(os.path.realpath(args.ebrec), folder, args.memory)
-        table, wrong = [], []
+        bench = Bench(os.path.realpath(args.ebrec), folder, args.memory, args.timeout)
+        print(f"{args.events:,} events, {os.cpu_count()} CPUs, medians of {args.rounds} rounds.\n")
+        print("| ebrec's own | time | peak | the engine's | time | ratio | peak | answers |")
+        print("|---|---|---|---|---|---|---|---|")
+        wrong = []
         for question in chosen:
             bench.trace(question[1], args.events, args.seed)
             lines, is_kept = measured(bench, question, args.rounds)
-            table += lines
+            print("\n".join(lines), flush=True)
             wrong += [] if is_kept else [question[0]]
-    print(f"{args.events:,} events, {os.cpu_count()} CPUs, medians of {args.rounds} rounds.\n")
-    print("| ebrec's own | time | peak | the engine's | time | ratio | peak | answers |")
-    print("|---|---|---|---|---|---|---|---|")
-    print("\n".join(table))
     if wrong:
         sys.exit(f"functions.py: these answers are not what is promised: {', '.join(wrong)}")
 
