@@ -23,7 +23,7 @@ machine_fetch() { # KERNEL WORK
 	[ -n "$suite" ] || fail "which suite of Debian has a kernel $kernel? (known: ${!suites[*]})"
 	mkdir -p "$lists"/{lists/partial,archives/partial,parts,packages,root}
 	mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources 2>/dev/null ||
-		echo http://deb.debian.org/debian)
+		awk '$1 == "deb" { print ($2 ~ /^\[/ ? $3 : $2); exit }' /etc/apt/sources.list)
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$lists/sources.list"
 	local options=(-q -o "Dir::Etc::sourcelist=$lists/sources.list" -o "Dir::Etc::sourceparts=$lists/parts"
 		-o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists" -o APT::Sandbox::User=root
