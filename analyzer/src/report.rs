@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::check;
+use crate::completeness::{Gap, Note};
 use crate::error::Error;
 use crate::header::{self, Header, Kind};
 use crate::library;
@@ -196,6 +197,22 @@ impl Report {
     pub fn columns(&self, kind: Kind) -> Vec<&str> {
         let columns = self.header.columns.iter().filter(|column| column.kind == kind);
         columns.map(|column| column.name.as_str()).collect()
+    }
+
+    /// What its columns are because of what was lost, as a sentence; none when nothing was.
+    pub fn bounds(&self, notes: &[Note]) -> Option<String> {
+        if notes.iter().all(|note| note.gap == Gap::NotRecorded) {
+            return None;
+        }
+        let bounds = [
+            ("lower bounds", [self.columns(Kind::Total), self.columns(Kind::Max)].concat()),
+            ("upper bounds", self.columns(Kind::Min)),
+            ("estimates", self.columns(Kind::Mean)),
+        ];
+        let bounds = bounds.iter().filter(|(_, columns)| !columns.is_empty());
+        let bounds: Vec<String> =
+            bounds.map(|(what, columns)| format!("{} are {what}", columns.join(", "))).collect();
+        (!bounds.is_empty()).then(|| format!("Because of that, {}.", bounds.join("; ")))
     }
 
     /// What is wrong with it: its header against its query, planned over tables without rows.

@@ -11,10 +11,10 @@ use crate::axis::{Axis, COARSE};
 use crate::error::Error;
 use crate::flames::Graph;
 use crate::heat::Heat;
-use crate::html::COLOURS;
 use crate::lanes::Lane;
 use crate::names::SERIES_MAX;
 use crate::tables::TableData;
+use crate::views::COLOURS;
 
 /// The style.
 pub const STYLE: &str = include_str!("../assets/page.css");

@@ -26,6 +26,7 @@ mod rows;
 pub mod svg;
 mod tables;
 pub mod terminal;
+mod views;
 
 use std::collections::BTreeMap;
 
@@ -124,24 +125,24 @@ pub fn make(
     let jobs = jobs.iter().map(|job| {
         let of = |other: &str| other == job;
         let table = |name: &str| tables.iter().find(|table| of(&table.job) && table.name == name);
-        let (title, question) = html::job_question(job);
+        let (title, question) = views::job_question(job);
         html::Job {
             id: job.clone(),
             title,
             question,
-            flames: flames.iter().filter(|graph| of(&graph.job)).map(html::flame).collect(),
+            flames: flames.iter().filter(|graph| of(&graph.job)).map(views::flame).collect(),
             heats: heats
                 .iter()
                 .filter(|heat| of(&heat.job))
-                .map(|heat| html::heat(heat, &axis))
+                .map(|heat| views::heat(heat, &axis))
                 .collect(),
             distributions: distributions.extract_if(.., |one| of(&one.job)).collect(),
             flow: table("top_talkers").and_then(flow::draw),
             lives: table("process_tree")
                 .and_then(|table| lives::draw(table, &axis))
                 .map(|(lives, more)| html::LivesView { height: lives.len() * 20, lives, more }),
-            tables: tables.iter().filter(|table| of(&table.job)).map(html::table).collect(),
-            missing: html::missing(&missing, job, &cleaner),
+            tables: tables.iter().filter(|table| of(&table.job)).map(views::table).collect(),
+            missing: views::missing(&missing, job, &cleaner),
         }
     });
     let jobs: Vec<html::Job> = jobs.collect();
@@ -151,22 +152,22 @@ pub fn make(
         script: embed::SCRIPT,
         data: embed::json(&data)?,
         headline: &headline,
-        remarks: html::remarks(&summary, &tables, &cleaner, &command),
-        unknown: html::unknown(&summary, &cleaner),
-        lanes: lanes.iter().map(|lane| html::lane(lane, &names, &axis)).collect(),
+        remarks: views::remarks(&summary, &tables, &cleaner, &command),
+        unknown: views::unknown(&summary, &cleaner),
+        lanes: lanes.iter().map(|lane| views::lane(lane, &names, &axis)).collect(),
         lanes_missing: lanes_missing
             .iter()
             .map(|(title, tables)| format!("{title} ({})", tables.join(", ")))
             .collect(),
-        has_others: names.list.len() > html::COLOURS
+        has_others: names.list.len() > views::COLOURS
             || raw.iter().any(|lane| !lane.machine.is_empty()),
         slots: axis.slots,
-        ticks: html::ticks(&axis),
+        ticks: views::ticks(&axis),
         width: axis.width_text(),
-        marks: html::marks(&findings, &axis),
-        legend: names.list.iter().take(html::COLOURS).cloned().zip(0..).collect(),
+        marks: views::marks(&findings, &axis),
+        legend: names.list.iter().take(views::COLOURS).cloned().zip(0..).collect(),
         names: &names.list,
-        doings: html::doings(&lanes, &names),
+        doings: views::doings(&lanes, &names),
         findings: &findings,
         jobs,
         is_redacted: options.is_redacted,

@@ -5,9 +5,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::Error;
-use crate::html::hue;
 use crate::picture::{self, Drawing, Frame, Picture};
 use crate::rows::{Unit, clock};
+use crate::views::hue;
 
 /// Width of the picture.
 const WIDTH: u32 = 1000;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analyzer::check::Cell;
-use analyzer::{Gap, JOBS, Kind, Limit, Note, Report, Reports, Session};
+use analyzer::{JOBS, Limit, Note, Report, Reports, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -332,20 +332,7 @@ fn label(name: &str, unit: Unit) -> String {
 /// What an answer lacks, in sentences.
 fn lacks(report: &Report, notes: &[Note], limits: &[Limit]) -> Vec<String> {
     let mut lines: Vec<String> = notes.iter().map(|note| format!("Incomplete: {note}.")).collect();
-    let is_lossy = notes.iter().any(|note| note.gap != Gap::NotRecorded);
-    let bounds = [
-        ("lower bounds", [report.columns(Kind::Total), report.columns(Kind::Max)].concat()),
-        ("upper bounds", report.columns(Kind::Min)),
-        ("estimates", report.columns(Kind::Mean)),
-    ];
-    let bounds: Vec<String> = bounds
-        .iter()
-        .filter(|(_, columns)| is_lossy && !columns.is_empty())
-        .map(|(what, columns)| format!("{} are {what}", columns.join(", ")))
-        .collect();
-    if !bounds.is_empty() {
-        lines.push(format!("Because of that, {}.", bounds.join("; ")));
-    }
+    lines.extend(report.bounds(notes));
     let samples = limits.iter().filter(|limit| limit.is_sample);
     lines.extend(samples.map(|limit| format!("Recorded: {limit}.")));
     lines

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use analyzer::{Error, Gap, Kind, Limit, Note, Report, Session, Values};
+use analyzer::{Error, Gap, Limit, Note, Report, Session, Values};
 use anyhow::{Context, Result};
 use schema::human;
 
@@ -93,20 +93,7 @@ fn completeness(report: &Report, notes: &[Note]) -> Vec<String> {
         return vec!["Complete: nothing was lost of what this is made of.".to_string()];
     }
     let mut lines: Vec<String> = notes.iter().map(|note| format!("Incomplete: {note}.")).collect();
-    let is_lossy = notes.iter().any(|note| note.gap != Gap::NotRecorded);
-    let bounds = [
-        ("lower bounds", [report.columns(Kind::Total), report.columns(Kind::Max)].concat()),
-        ("upper bounds", report.columns(Kind::Min)),
-        ("estimates", report.columns(Kind::Mean)),
-    ];
-    let bounds: Vec<String> = bounds
-        .iter()
-        .filter(|(_, columns)| !columns.is_empty())
-        .map(|(what, columns)| format!("{} are {what}", columns.join(", ")))
-        .collect();
-    if is_lossy && !bounds.is_empty() {
-        lines.push(format!("Because of that, {}.", bounds.join("; ")));
-    }
+    lines.extend(report.bounds(notes));
     lines
 }
 
