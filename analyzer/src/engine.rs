@@ -11,6 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::{Handle, Runtime};
 
+use crate::constants::ConstantKeys;
 use crate::diagnose;
 use crate::error::Error;
 use crate::order::StableOrder;
@@ -65,6 +66,7 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_config(config)
         .with_runtime_env(env)
         .with_default_features()
+        .with_optimizer_rule(Arc::new(ConstantKeys))
         .with_physical_optimizer_rule(Arc::new(StableOrder))
         .build();
     Ok(SessionContext::new_with_state(state))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
@@ -69,6 +70,32 @@ impl FilesTable {
             }
         };
         Ok(files.iter().map(|file| first(file).unwrap_or(i64::MIN)).collect())
+    }
+
+    /// The value that a column has in all rows, if the footers say so.
+    pub async fn only_value(
+        &self,
+        session: &dyn Session,
+        column: &str,
+    ) -> Result<Option<ScalarValue>> {
+        let Some((column, _)) = self.schema.column_with_name(column) else { return Ok(None) };
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
+        let value = |file: &PartitionedFile| {
+            let statistics = file.statistics.as_ref()?.column_statistics.get(column)?;
+            let exact = |value: &Precision<ScalarValue>| match value {
+                Precision::Exact(value) => Some(value.clone()),
+                _ => None,
+            };
+            let is_always_there = statistics.null_count == Precision::Exact(0);
+            let (least, most) = (exact(&statistics.min_value)?, exact(&statistics.max_value)?);
+            (is_always_there && least == most && !least.is_null()).then_some(least)
+        };
+        let mut values = files.iter().map(value);
+        let first = values.next().flatten();
+        Ok(first.filter(|first| values.all(|value| value.as_ref() == Some(first))))
     }
 
     /// A plan with at most `partitions` partitions.

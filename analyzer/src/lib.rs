@@ -11,6 +11,7 @@
 pub mod baseline;
 pub mod check;
 mod completeness;
+mod constants;
 mod derived;
 mod diagnose;
 mod diff;
@@ -31,6 +32,7 @@ mod report;
 mod rows;
 mod scope;
 mod session;
+mod shared;
 mod statement;
 mod summary;
 mod tables;

@@ -71,6 +71,25 @@ impl Rows {
         runtime: &Handle,
     ) -> Rows {
         let schema = plain_schema(&stream.schema());
+        Rows::start_as(schema, stream, scans, interrupt, runtime)
+    }
+
+    /// The same with the types that the engine gives them.
+    pub(crate) fn start_raw(
+        stream: SendableRecordBatchStream,
+        interrupt: Arc<AtomicBool>,
+        runtime: &Handle,
+    ) -> Rows {
+        Rows::start_as(stream.schema(), stream, Vec::new(), interrupt, runtime)
+    }
+
+    fn start_as(
+        schema: SchemaRef,
+        stream: SendableRecordBatchStream,
+        scans: Vec<(usize, String)>,
+        interrupt: Arc<AtomicBool>,
+        runtime: &Handle,
+    ) -> Rows {
         let (sender, batches) = channel();
         let room = Arc::new(Semaphore::new(BATCHES_AHEAD));
         let task = runtime.spawn(send_all(stream, sender, room.clone()));

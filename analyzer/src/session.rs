@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionContext};
@@ -16,6 +18,7 @@ use store::Trace;
 use tokio::runtime::Handle;
 
 use crate::completeness::{self, Limit, Note};
+use crate::constants;
 use crate::derived;
 use crate::diagnose;
 use crate::engine::{self, Background};
@@ -24,6 +27,7 @@ use crate::names::Names;
 use crate::params::Values;
 use crate::rows::Rows;
 use crate::scope::{self, Filter, Range, Scope};
+use crate::shared;
 use crate::statement::{self, Query};
 use crate::tables::{self, Planner, TableInfo};
 
@@ -286,18 +290,79 @@ impl Session {
                 .with_allow_dml(false)
                 .with_allow_statements(false);
             only_reads.verify_plan(&plan)?;
-            let plan = state.optimize(&plan)?;
-            let scans = self.scans(&plan);
-            let state = engine::state_for(&self.context, &plan);
-            let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
-            Ok((physical, state, scans))
+            constants::one_host(plan, &state).await
         });
         // What is wrong is told with the names that there are: finding them needs the threads, too.
-        let (physical, state, scans) = planned.map_err(wrong)?;
-        let _within = runtime.enter();
-        let stream = execute_stream(physical, state.task_ctx())
-            .map_err(|error| diagnose::running(&error))?;
+        let plan = planned.map_err(wrong)?;
+        let stands_in = self.run_once_each(&plan, &wrong)?;
+        let (plan, scans) = match stands_in {
+            Some((plan, scans)) => (plan, scans),
+            None => {
+                let plan = self.context.state().optimize(&plan).map_err(wrong)?;
+                let scans = self.scans(&plan);
+                (plan, scans)
+            }
+        };
+        let stream = self.stream(&plan, &wrong)?;
         Ok(Rows::start(stream, scans, self.interrupt.clone(), &runtime))
+    }
+
+    /// Starts a query that is optimized.
+    fn stream(
+        &self,
+        plan: &LogicalPlan,
+        wrong: &dyn Fn(DataFusionError) -> Error,
+    ) -> Result<SendableRecordBatchStream, Error> {
+        let runtime = self.runtime()?;
+        let state = engine::state_for(&self.context, plan);
+        let physical = state.query_planner().create_physical_plan(plan, &state);
+        let physical = runtime.block_on(physical).map_err(wrong)?;
+        let _within = runtime.enter();
+        execute_stream(physical, state.task_ctx()).map_err(|error| diagnose::running(&error))
+    }
+
+    /// Computes what a query names several times, and gives the query that is left, optimized, with all the tables
+    /// that are read; none if there is nothing of that kind, or if it takes too much memory.
+    fn run_once_each(
+        &self,
+        plan: &LogicalPlan,
+        wrong: &dyn Fn(DataFusionError) -> Error,
+    ) -> Result<Option<(LogicalPlan, Vec<(usize, String)>)>, Error> {
+        // What explains a query shows all of it.
+        if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
+            return Ok(None);
+        }
+        let (plan, parts) = shared::split(plan.clone()).map_err(wrong)?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let state = self.context.state();
+        let mut optimized = vec![state.optimize(&plan).map_err(wrong)?];
+        let mut columns = Vec::new();
+        for part in &parts {
+            let (wanted, plan) = part.wanted(optimized.iter()).map_err(wrong)?;
+            optimized.push(state.optimize(&plan).map_err(wrong)?);
+            columns.push(wanted);
+        }
+        let mut bytes = 0;
+        for ((part, columns), plan) in parts.iter().zip(columns).zip(&optimized[1..]).rev() {
+            let stream = self.stream(plan, wrong)?;
+            let rows = Rows::start_raw(stream, self.interrupt.clone(), &self.runtime()?);
+            let mut batches = Vec::new();
+            for batch in rows {
+                let batch = batch?;
+                bytes += batch.get_array_memory_size();
+                if bytes > self.options.memory_bytes / KEPT_SHARE {
+                    return Ok(None);
+                }
+                batches.push(batch);
+            }
+            part.table.fill(columns, batches, self.options.partitions).map_err(wrong)?;
+        }
+        let mut scans: Vec<_> = optimized.iter().flat_map(|plan| self.scans(plan)).collect();
+        scans.sort();
+        scans.dedup();
+        Ok(optimized.into_iter().next().map(|plan| (plan, scans)))
     }
 
     /// Threads for the next query. Those of an interrupted one may be busy with it for long.
@@ -424,7 +489,9 @@ pub(crate) fn tables_read(plan: &LogicalPlan) -> Vec<(String, String)> {
     let mut tables = Vec::new();
     // The visitor never fails.
     let _ = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
+        if let LogicalPlan::TableScan(scan) = node
+            && !shared::is_part(scan.table_name.table())
+        {
             let schema = scan.table_name.schema().unwrap_or(tables::PUBLIC);
             let name = scan.table_name.table();
             match derived::by_name(name) {

@@ -25,32 +25,45 @@ pub struct Input {
 }
 
 impl Input {
-    /// The columns that are read, and those that the condition is about.
-    fn projection(&self) -> Result<Option<Vec<usize>>> {
-        let Columns::Only(names) = self.columns else { return Ok(None) };
+    /// The columns that are read of those that `is_wanted` is true for, and those that the condition is about.
+    fn projection(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<Vec<usize>> {
         let schema = self.files.schema();
-        let mut columns: Vec<usize> =
-            names.iter().map(|name| Ok(schema.index_of(name)?)).collect::<Result<_>>()?;
+        let is_read = |name: &str| match self.columns {
+            Columns::All => is_wanted(name),
+            Columns::Only(names) => names.contains(&name) && is_wanted(name),
+        };
+        let names = schema.fields().iter().map(|field| field.name());
+        let read = names.enumerate().filter(|(_, name)| is_read(name));
+        let mut columns: Vec<usize> = read.map(|(column, _)| column).collect();
         for column in self.condition.iter().flat_map(Expr::column_refs) {
             columns.push(schema.index_of(&column.name)?);
         }
         columns.sort_unstable();
         columns.dedup();
-        Ok(Some(columns))
+        Ok(columns)
     }
 
     /// A plan with one partition for each file.
-    async fn by_file(&self, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.files.scan_by_file(session, self.projection()?.as_ref()).await?;
+    async fn by_file(
+        &self,
+        session: &dyn Session,
+        columns: &Vec<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = self.files.scan_by_file(session, Some(columns)).await?;
         let Some(condition) = &self.condition else { return Ok(plan) };
         let schema = DFSchema::try_from(plan.schema())?;
         let condition = session.create_physical_expr(condition.clone(), &schema)?;
         Ok(Arc::new(FilterExec::try_new(condition, plan)?))
     }
 
-    /// The rows in the order of the column `ts`.
-    pub async fn ordered(&self, session: &dyn Session) -> Result<Ordered> {
-        let plan = self.by_file(session).await?;
+    /// The rows in the order of the column `ts`, with the columns that `is_wanted` is true for.
+    pub async fn ordered(
+        &self,
+        session: &dyn Session,
+        is_wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Ordered> {
+        let columns = self.projection(is_wanted)?;
+        let plan = self.by_file(session, &columns).await?;
         Ok(Ordered::new(plan, self.files.first_moments(session).await?))
     }
 }

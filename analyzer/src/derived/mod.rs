@@ -14,6 +14,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 
 pub use inputs::Input;
+pub use pass::PassTable;
 
 /// Which columns of a table are read.
 #[derive(Debug, Clone, Copy)]

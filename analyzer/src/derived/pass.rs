@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -33,10 +33,16 @@ pub trait Pass: fmt::Debug + Send + Sync + 'static {
     /// The columns that it makes.
     fn schema(&self) -> SchemaRef;
 
-    /// Runs it over `inputs`, whose first moments are known.
+    /// Whether it reads this column of this input to make the columns `wanted`.
+    fn reads(&self, _input: usize, _column: &str, _wanted: &Schema) -> bool {
+        true
+    }
+
+    /// Runs it over `inputs`, whose first moments are known. Its rows have the columns `wanted`, and may have others.
     fn run(
         &self,
         inputs: Vec<Ordered>,
+        wanted: SchemaRef,
         context: Arc<TaskContext>,
         out: Out,
     ) -> BoxFuture<'static, Result<()>>;
@@ -66,13 +72,17 @@ impl TableProvider for PassTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let inputs = self.inputs.iter().map(|input| input.ordered(session));
-        let inputs = try_join_all(inputs).await?;
         let schema = match projection {
             Some(columns) => Arc::new(self.pass.schema().project(columns)?),
             None => self.pass.schema(),
         };
-        Ok(Arc::new(PassExec::new(self.pass.clone(), inputs, schema, projection.cloned())))
+        let wanted = &schema;
+        let inputs = self.inputs.iter().enumerate().map(|(number, input)| async move {
+            let reads = |column: &str| self.pass.reads(number, column, wanted);
+            input.ordered(session, &reads).await
+        });
+        let inputs = try_join_all(inputs).await?;
+        Ok(Arc::new(PassExec::new(self.pass.clone(), inputs, schema)))
     }
 }
 
@@ -80,24 +90,18 @@ impl TableProvider for PassTable {
 struct PassExec {
     pass: Arc<dyn Pass>,
     inputs: Vec<Ordered>,
-    projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
 
 impl PassExec {
-    fn new(
-        pass: Arc<dyn Pass>,
-        inputs: Vec<Ordered>,
-        schema: SchemaRef,
-        projection: Option<Vec<usize>>,
-    ) -> PassExec {
+    fn new(pass: Arc<dyn Pass>, inputs: Vec<Ordered>, schema: SchemaRef) -> PassExec {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        PassExec { pass, inputs, projection, properties: Arc::new(properties) }
+        PassExec { pass, inputs, properties: Arc::new(properties) }
     }
 }
 
@@ -142,15 +146,13 @@ impl ExecutionPlan for PassExec {
     ) -> Result<SendableRecordBatchStream> {
         let mut made = RecordBatchReceiverStreamBuilder::new(self.schema(), 2);
         let (out, to_project) = tokio::sync::mpsc::channel::<Result<RecordBatch>>(2);
-        made.spawn(self.pass.run(self.inputs.clone(), context, out));
-        let (projection, sender) = (self.projection.clone(), made.tx());
+        let schema = self.schema();
+        made.spawn(self.pass.run(self.inputs.clone(), schema.clone(), context, out));
+        let sender = made.tx();
         let mut rows = to_project;
         made.spawn(async move {
             while let Some(batch) = rows.recv().await {
-                let batch = batch.and_then(|batch| match &projection {
-                    Some(columns) => Ok(batch.project(columns)?),
-                    None => Ok(batch),
-                });
+                let batch = batch.and_then(|batch| with_columns(&batch, &schema));
                 if sender.send(batch).await.is_err() {
                     break;
                 }
@@ -159,4 +161,12 @@ impl ExecutionPlan for PassExec {
         });
         Ok(made.build())
     }
+}
+
+/// The columns of a batch that `schema` has, in its order.
+fn with_columns(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let names = schema.fields().iter().map(|field| field.name());
+    let columns: Vec<usize> =
+        names.map(|name| Ok(batch.schema_ref().index_of(name)?)).collect::<Result<_>>()?;
+    Ok(batch.project(&columns)?)
 }

@@ -72,6 +72,7 @@ impl Pass for Lives {
     fn run(
         &self,
         inputs: Vec<Ordered>,
+        _wanted: SchemaRef,
         context: Arc<TaskContext>,
         out: Out,
     ) -> BoxFuture<'static, Result<()>> {
