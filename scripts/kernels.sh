@@ -4,7 +4,7 @@
 # Boots Debian's cloud kernels (5.10, 6.1 and 7.2 unless told otherwise) under QEMU with nothing but
 # busybox, the static recorder and a few programs of tests/programs, records a shell script with known
 # counts, allocations by both collectors, samples, blocking, page faults, connections, packets, names,
-# requests to a disk, signals, gauges and a container on each, brings the traces back and checks them here
+# requests to a disk, signals, gauges, a container and files by io_uring on each, brings the traces back and checks them here
 # with `ebrec verify` and `ebrec query`. What the recorder says a kernel cannot tell is printed. Not run by
 # CI: it downloads kernels and emulates a machine, which takes a minute or two each.
 #
@@ -108,8 +108,11 @@ init() {
 		touch /tmp/stop
 		ebrec record -q -s network --hash-addresses -o hashed -- /bin/traffic "$(cat /address)"
 		echo "hashed ended with $?"
+		for way in calls ring sqpoll; do
+			ebrec record -q -s syscalls -o $way -- /bin/by_ring $way /tmp > $way.truth
+		done
 		stty raw -echo < /dev/ttyS1
-		tar cf /dev/ttyS1 trace in-process uprobes cpu offcpu oom families contained hashed *.truth
+		tar cf /dev/ttyS1 trace in-process uprobes cpu offcpu oom families contained hashed calls ring sqpoll *.truth
 		sync
 		poweroff -f
 	END
@@ -122,6 +125,7 @@ boot() { # KERNEL: leaves its traces in $work/KERNEL and what it printed in $wor
 	machine_compile hot.c hot "$root"
 	machine_compile blocked.c blocked "$root"
 	machine_compile traffic.c traffic "$root"
+	machine_compile by_ring.c by_ring "$root"
 	machine_module "$kernel" loop "$root"
 	cp tests/programs/signals.sh "$root/bin/signals.sh"
 	echo $address > "$root/address"
@@ -280,6 +284,27 @@ check_hashed() {
 	expect "hashed: bytes" "$(value "SELECT sum(sent_bytes) FROM connections WHERE protocol = 'tcp'")" 105000
 }
 
+# What by_ring did with files, by whatever way.
+files() { # WAY
+	"$ebrec" -t "$work/$kernel/$1" query "SELECT operation, path, path2, flags, error FROM files WHERE comm = 'by_ring' AND path <> '' AND (path NOT LIKE '/%' OR path LIKE '/tmp/%') ORDER BY ts" --format csv 2>/dev/null
+}
+
+check_rings() { # KERNEL
+	local way
+	for way in ring sqpoll; do
+		trace=$work/$1/$way
+		check_complete "$1" "$way"
+		if grep -q 'not recorded: io_uring' "$work/$1/console"; then
+			expect "$way: operations" "$(value "SELECT count(*) FROM syscalls WHERE via = 'io_uring'")" 0
+			continue
+		fi
+		expect "$way: results" "$(value "SELECT string_agg(syscall || ':' || ret, ' ' ORDER BY ts) FROM syscalls WHERE via = 'io_uring'")" "$(tr ',\n' ': ' < "$work/$1/$way.truth" | sed 's/ $//')"
+		expect "$way: files" "$(files $way)" "$(files calls)"
+		expect "$way: how many" "$(files $way | wc -l)" 15
+		expect "$way: who" "$(value "SELECT DISTINCT comm || ' ' || (tid = pid) FROM syscalls WHERE via = 'io_uring'")" "by_ring true"
+	done
+}
+
 check_families() { # KERNEL
 	grep -q 'dry run ended with 0 and left 0 folders' "$work/$1/console" || expect "dry run" "$(grep 'dry run' "$work/$1/console")" "ended with 0"
 	expect "exit codes of the families" "$(grep -cE '^(families|contained|hashed) ended with 0' "$work/$1/console")" 3
@@ -296,6 +321,7 @@ check_families() { # KERNEL
 	check_contained
 	trace=$work/$1/hashed
 	check_hashed
+	check_rings "$1"
 	check_reported "$1"
 }
 
@@ -309,7 +335,7 @@ for kernel in "${@:-5.10 6.1 7.2}"; do
 		check_families "$kernel"
 		if [ -n "${KEEP:-}" ]; then
 			mkdir -p "$KEEP/$kernel"
-			cp -r "$work/$kernel"/{trace,in-process,uprobes,cpu,offcpu,oom,families,contained,hashed,dry.truth,families.truth,console} "$KEEP/$kernel/"
+			cp -r "$work/$kernel"/{trace,in-process,uprobes,cpu,offcpu,oom,families,contained,hashed,calls,ring,sqpoll,{dry,families,ring,sqpoll}.truth,console} "$KEEP/$kernel/"
 		fi
 		[ $failed = 0 ] && echo "$kernel: as expected, $(value "SELECT kernel FROM hosts LIMIT 1")"
 		grep 'note: not recorded' "$work/$kernel/console" | sort -u || true

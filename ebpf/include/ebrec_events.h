@@ -272,10 +272,10 @@ _Static_assert(sizeof(struct ebrec_syscall) == 96, "syscall");
 struct ebrec_io_uring {
 	struct ebrec_header header;
 	__u64 duration_ns; /* Time from submission to completion. */
-	__s64 ret; /* What it completed with; a negative error number on failure. */
+	__s64 ret; /* What it completed with; a negative error number on failure; NULL when that was not told. */
 	__u32 call; /* Which operation. */
 	__u32 reserved; /* Fills a gap. */
-	__u64 args[6]; /* First argument: the file descriptor; the others are NULL. */
+	__u64 args[6]; /* Those of the system call where a path is among them, pointers as 0; else the first: the file descriptor. */
 };
 _Static_assert(sizeof(struct ebrec_io_uring) == 96, "io_uring");
 

@@ -223,9 +223,70 @@ struct linux_binprm {
 struct io_cqe {
 	__s32 fd;
 };
+struct io_cmd_data {
+	struct file *file;
+};
 struct io_kiocb {
+	struct io_cmd_data cmd; /* of each operation a structure of its own: below */
 	__u8 opcode;
+	unsigned int flags;
 	struct io_cqe cqe;
+};
+struct filename {
+	const char *name; /* as the program wrote it, in the kernel's memory */
+};
+struct open_how {
+	__u64 flags, mode;
+};
+struct io_open {
+	int dfd;
+	__u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+struct io_unlink {
+	int dfd, flags;
+	struct filename *filename;
+};
+struct io_mkdir {
+	int dfd;
+	unsigned short mode;
+	struct filename *filename;
+};
+struct io_rename {
+	int old_dfd, new_dfd, flags;
+	struct filename *oldpath, *newpath;
+};
+struct io_link { /* of symbolic links, too, which have no old_dfd */
+	int old_dfd, new_dfd, flags;
+	struct filename *oldpath, *newpath;
+};
+struct io_statx {
+	int dfd;
+	unsigned int mask, flags;
+	struct filename *filename;
+};
+/* 9fa3ec84587c: a name is imported in two steps, and is in a structure in between; copied it is after the first. */
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+struct io_open___v70 {
+	struct delayed_filename filename;
+};
+struct io_unlink___v70 {
+	struct delayed_filename filename;
+};
+struct io_mkdir___v70 {
+	struct delayed_filename filename;
+};
+struct io_rename___v70 {
+	struct delayed_filename oldpath, newpath;
+};
+struct io_link___v70 {
+	struct delayed_filename oldpath, newpath;
+};
+struct io_statx___v70 {
+	struct delayed_filename filename;
 };
 struct io_uring_cqe___kernel { /* the name is taken by the user-space header */
 	__s32 res;

@@ -27,6 +27,7 @@
 #include "usage.h"
 #include "processes.h"
 #include "syscalls.h"
+#include "io_uring_files.h"
 #include "io_uring.h"
 #include "sched.h"
 #include "allocations.h"

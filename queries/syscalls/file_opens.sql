@@ -18,7 +18,6 @@
 --     not told, and two programs may give a file two names.
 -- @caveat A path that is relative to a directory other than the working directory, or to one that a program changed,
 --     stays relative: two files may be one row.
--- @caveat What io_uring opened has no path and is not here.
 -- @plot bar path opens
 -- @dataset script, compiler, database, web
 WITH

@@ -1,5 +1,5 @@
 -- # File operations
--- One row per system call that was given a path: open, stat, unlink, rename, chmod, ...
+-- One row per system call or io_uring operation that was given a path: open, stat, unlink, rename, chmod, ...
 -- A relative path is made absolute when it is relative to the working directory and that is known:
 -- the process was seen to start, or was there when recording began, and never changed it or changed it once to an
 -- absolute path. Otherwise

@@ -62,6 +62,9 @@ const DNS_FLOWS: u32 = 8192;
 /// Requests to disks that are under way at one time; more are counted as lost.
 const BLOCK_REQUESTS_MAX: u32 = 8192;
 
+/// Operations of io_uring with a path that are under way at one time; more are counted as lost. 2 KiB each.
+const NAMED_REQUESTS_MAX: u32 = 4096;
+
 /// Tracepoints that another stands for on newer kernels.
 const RENAMED: [(&str, &str); 2] =
     [("io_uring_submit_sqe", "io_uring_submit_req"), ("block_rq_insert", "block_io_start")];
@@ -144,6 +147,9 @@ impl Kernel {
         let has_cpu = has(Stream::Cpu);
         let has_io_start = u8::from(!older_than(6, 5));
         let block_requests = if has(Stream::Disk) == 1 { BLOCK_REQUESTS_MAX } else { 1 };
+        // Older kernels do not tell of operations of io_uring.
+        let follows_io_uring = has(Stream::Syscalls) == 1 && !older_than(6, 0);
+        let named_requests = if follows_io_uring { NAMED_REQUESTS_MAX } else { 1 };
         let (cgroups, wanted_hierarchies) = wanted_cgroups(options)?;
         let has_old_hierarchies = u8::from(cgroups::has_old());
         let redaction = options.redaction;
@@ -195,6 +201,7 @@ impl Kernel {
                 .override_global("has_cpu", &has_cpu, true)
                 .override_global("has_io_start", &has_io_start, true)
                 .map_max_entries("block_requests", block_requests)
+                .map_max_entries("named_requests", named_requests)
                 .override_global("has_old_hierarchies", &has_old_hierarchies, true)
                 .override_global("wanted_hierarchies", &wanted_hierarchies, true)
                 .map_max_entries("cgroups_ring", CGROUPS_RING_BYTES)

@@ -507,15 +507,15 @@ events! {
     io_uring / IoUring = 17 in Syscalls => "syscalls" {
         /// Time from submission to completion.
         duration_ns: DurationNs,
-        /// What it completed with; a negative error number on failure.
+        /// What it completed with; a negative error number on failure; NULL when that was not told.
         ret: Return,
         /// Which operation.
         call: IoUringOp,
         /// Fills a gap.
         reserved: Reserved,
-        /// First argument: the file descriptor; the others are NULL.
+        /// Those of the system call where a path is among them, pointers as 0; else the first: the file descriptor.
         args: Args,
-    } tail []
+    } tail [Path, Path2]
 
     /// A thread ran on a CPU.
     sched_slice / SchedSlice = 32 in Sched => "sched_slices" {

@@ -25,6 +25,7 @@ mod plan;
 mod programs;
 mod redaction;
 mod refusals;
+mod rings;
 mod scope;
 mod segments;
 mod signals;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::lab::Lab;
 use super::pair::Pair;
+use super::programs::build;
 use crate::command::run;
 use crate::skip::{has_program, skip};
 
@@ -117,6 +118,26 @@ fn paths_are_left_out() {
         assert_eq!(manifest(&lab)["redaction"], "no-args, no-paths");
         assert_eq!(manifest(&lab)["command"], serde_json::json!([".../workload-copy"]));
     }
+}
+
+#[test]
+fn paths_of_io_uring_are_left_out() {
+    let Some(lab) = Lab::open() else { return };
+    let Some(program) = build(&lab, "by_ring.c", "by_ring", &["-O1"]) else { return };
+    let folder = lab.file("private-folder");
+    fs::create_dir(&folder).unwrap();
+    let args = [&*program, "ring", &folder];
+    if run(Command::new(&program).args(&args[1..]).output().unwrap()).code == 3 {
+        return skip("the kernel refuses io_uring_setup");
+    }
+    let secrets: &[&[u8]] = &[b"private-folder", b"nowhere/file", b"made/new"];
+    record(&lab, &["-s", "syscalls"], &args);
+    assert!(!holders(&lab.path().join("trace"), &secrets[1..]).is_empty());
+    record(&lab, &["-s", "syscalls", "--no-args", "--no-paths"], &args);
+    assert_eq!(holders(&lab.path().join("trace"), secrets), [""; 0]);
+    // What else the operations were given stays.
+    let kept = "SELECT count(path), count(path2), count(arg2), count(*) FROM syscalls WHERE via = 'io_uring'";
+    assert_eq!(lab.rows(kept), ["0,0,13,14"]);
 }
 
 #[test]
