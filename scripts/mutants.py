@@ -31,7 +31,7 @@ import typing
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKS = ROOT / "queries" / "checks"
 # Views that are computed from the rows; the others are rows themselves.
-VIEWS = {"package_work": ROOT / "queries" / "views" / "package_work.sql"}
+VIEWS = {name: ROOT / "queries" / "views" / f"{name}.sql" for name in ("package_work", "port_tries")}
 ROWS = ROOT / "tests" / "programs" / "attacks" / "rows.py"
 # Its tables are not read, all that a check reads is made by hand; but a query needs a trace.
 TRACE = ROOT / "datasets" / "script" / "trace"
@@ -173,8 +173,8 @@ def table(name, kinds, rows):
     return f"{name} AS (SELECT {', '.join(chosen)} FROM (VALUES {', '.join(values)}))"
 
 
-def over_rows(sql, tables, wanted="DISTINCT host"):
-    """The check over these tables: which hosts it has findings of, or all that it tells."""
+def over_rows(sql, tables, wanted="host"):
+    """The check over these tables: the host of each finding, or all that it tells."""
     views = {name: path.read_text() for name, path in VIEWS.items() if re.search(rf"\b{name}\b", sql)}
     everything = " ".join([sql, *views.values()])
     used = [definition for name, definition in tables.items() if re.search(rf"\b{name}\b", everything)]
@@ -237,7 +237,7 @@ def by_rows(ebrec, case, columns, head, sql, made):
     named, fires, silent = machines(case)
     tables = tables_of(columns, named)
     tried = [over_rows(sql, tables), over_rows(sql, tables, "*")]
-    tried += [over_rows(mutant.sql, tables, "*" if mutant.is_filter else "DISTINCT host") for mutant in made]
+    tried += [over_rows(mutant.sql, tables, "*" if mutant.is_filter else "host") for mutant in made]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         rows, told, *changed = pool.map(lambda query: sorted_rows(answer(ebrec, query)), tried)
     found = {json.loads(row)["host"] for row in rows}
@@ -316,6 +316,8 @@ def by_tests(ebrec, made, work):
         for data in named_in(head, "fires") + named_in(head, "silent"):
             if data not in SCENARIOS:
                 of_data[data].append(name)
+        # The program has them of when it was built.
+        (rules / f"{name}.sql").write_text((CHECKS / f"{name}.sql").read_text())
         for number, mutant in enumerate(mutants):
             (rules / f"{name}__{number}.sql").write_text(head + mutant.sql)
     traces += [(DATASETS / data / "trace", names) for data, names in sorted(of_data.items())]

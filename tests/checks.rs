@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::{Run, ebrec};
 use crate::synthetic;
@@ -392,6 +392,82 @@ fn only_what_is_new_is_told_the_second_time() {
     others[5] = "trace";
     let error = ebrec(other.path(), &others).error();
     assert!(error.ends_with("is about other traces; name another file with --state"), "{error}");
+}
+
+/// A program that calls itself, its file and its arguments by what a terminal, a shell or SQL would obey, runs from a folder
+/// that is open to all, reads a key and fails again and again.
+fn hostile(path: &Path, name: &str) {
+    synthetic::trace(path, &["processes", "syscalls", "security"]);
+    let ts = |second: i64| format!("2026-11-22T17:44:{:02}Z", 16 + second);
+    let (exe, key) = (format!("/dev/shm/{name}"), format!("/home/{name}/.ssh/id_rsa"));
+    let runs = 0..6;
+    let process = |run: i64| {
+        json!({"upid": 8 + run, "pid": 80 + 10 * run, "parent_upid": 7, "comm": name, "exe": exe, "argv": name,
+               "cwd": format!("/{name}"), "start_ts": ts(run), "end_ts": ts(run + 1), "exit_code": 1, "container_name": name})
+    };
+    let exec = |run: i64| {
+        json!({"ts": ts(run), "upid": 8 + run, "pid": 80 + 10 * run, "tid": 80 + 10 * run, "comm": name, "event": "exec",
+               "exe": exe, "path": exe, "argv": name, "uid": 1000, "euid": 1000})
+    };
+    let calls = |run: i64| {
+        let call = |call: &str, path: &str| {
+            synthetic::call(&ts(run), name, 8 + run, call, &[-100, 1, 0], 0, Some(path))
+        };
+        [call("execve", &exe), call("openat", &key)]
+    };
+    synthetic::segment(path, "processes", 1, &runs.clone().map(process).collect::<Vec<_>>());
+    synthetic::segment(path, "process_events", 1, &runs.clone().map(exec).collect::<Vec<_>>());
+    synthetic::segment(path, "syscalls", 1, &runs.flat_map(calls).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_hostile_machine_calls_things_is_only_shown() {
+    let names = [
+        "x\u{1b}]0;title\u{7}\n\u{1b}[2J\u{202e}\u{9b}31m",
+        "'; touch pwned; echo '$(touch pwned)`touch pwned`\"\\",
+        "x' OR '1'='1' -- {upid} {key} */",
+        "--help",
+    ];
+    for name in names {
+        let folder = tempfile::tempdir().unwrap();
+        hostile(&folder.path().join("trace"), name);
+        // What a reader types has it in the place where it looks for programs.
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ebrec"), folder.path().join("ebrec"))
+            .unwrap();
+        let check = |args: &[&str]| {
+            let checks = ["crash_loop", "exec_from_temp", "ssh_key_read"];
+            let run = ebrec(folder.path(), &[&["check"], &checks[..], args].concat());
+            assert!(run.code <= 1, "{name:?}: {run:?}");
+            run.out
+        };
+        let page = check(&["--evidence"]);
+        let is_obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!page.contains(is_obeyed), "{page}");
+        for line in page.lines().filter(|line| line.contains("title")) {
+            assert!(line.contains("\\x1b]0;title\\x07\\n"), "{line}");
+        }
+        assert_eq!(check(&["--format", "ndjson"]).lines().count(), 8 + 3, "{name:?}");
+        let sarif: Value = serde_json::from_str(&check(&["--format", "sarif"])).unwrap();
+        assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), 8);
+        let told: Value = serde_json::from_str(&check(&["--format", "json"])).unwrap();
+        let findings = told["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 8, "{name:?}");
+        for finding in findings {
+            assert_eq!(text(&finding["process"], "comm"), name);
+            let query = ["query", "--format", "ndjson", text(finding, "evidence")];
+            let evidence = ebrec(folder.path(), &query).ok();
+            assert!(evidence.lines().count() > 0, "{finding:#}");
+            let typed = std::process::Command::new("sh")
+                .args(["-c", text(finding, "next")])
+                .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            let err = String::from_utf8_lossy(&typed.stderr);
+            assert!(typed.status.success(), "{}: {err}", text(finding, "next"));
+            assert!(!folder.path().join("pwned").exists(), "{}", text(finding, "next"));
+        }
+    }
 }
 
 #[test]

@@ -226,7 +226,7 @@ mod tests {
     async fn one_key_is_left() {
         let sql = "SELECT l.host, count(*) AS rows FROM one l JOIN two r ON l.host = r.host WHERE l.n > 9 GROUP BY l.host";
         let (_, rows) = answer(sql).await;
-        assert_eq!(rows.lines().count(), 4, "there is no group without rows: {rows}");
+        assert!(!rows.contains("| a"), "there is no group without rows: {rows}");
     }
 
     #[tokio::test]

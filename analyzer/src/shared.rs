@@ -96,7 +96,7 @@ fn largest_repeated(plan: &LogicalPlan, parts: &[Part]) -> Result<Option<Repeate
     for plan in std::iter::once(plan).chain(parts.iter().map(|part| &part.plan)) {
         plan.apply_with_subqueries(|node| {
             if let LogicalPlan::SubqueryAlias(alias) = node
-                && !stands_in(&alias.input)
+                && !is_named(&alias.input)
                 && is_grouped(&alias.input)
                 && let Some(part) = repeatable(&alias.input)?
             {
@@ -109,6 +109,11 @@ fn largest_repeated(plan: &LogicalPlan, parts: &[Part]) -> Result<Option<Repeate
     // Two of one size do not read each other, so that either may come first; but always the same.
     let place = |part: &Repeated| (size(&part.plan), part.plan.display_indent().to_string());
     Ok(repeated.map(|part| (place(&part), part)).max_by(|a, b| a.0.cmp(&b.0)).map(|(_, part)| part))
+}
+
+/// Whether a plan is another name for what is found by itself, or was.
+fn is_named(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::SubqueryAlias(_)) || stands_in(plan)
 }
 
 /// Whether a plan is what stands in for a part.

@@ -25,7 +25,7 @@
 -- @caveat A run that had not ended when the recording did is no success.
 -- @evidence SELECT start_ts, end_ts, pid, comm, argv, exit_code, signal FROM processes WHERE host = {host}
 --     AND exe = {exe} AND parent_upid = {parent_upid}
--- @next ebrec report exits --comm {comm}
+-- @next ebrec report exits --comm={comm}
 -- @fires attacks, behaviour
 -- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH runs AS (

@@ -39,7 +39,7 @@ WITH fetched AS (
         min(concat(c.remote_address, ' ', c.remote_port)) AS remote
     FROM processes p
     JOIN connections c ON p.host = c.host AND p.upid = c.upid
-    WHERE c.role = 'client' AND c.remote_port > 0 AND c.remote_port <> 53 AND c.received_bytes > 0
+    WHERE c.role = 'client' AND c.remote_port <> 53 AND c.received_bytes > 0
     GROUP BY p.host, p.upid, p.pid, p.comm, p.parent_upid, p.start_ts, p.end_ts
 ),
 interpreters AS (
@@ -69,7 +69,12 @@ written AS (
             r.host, r.upid, r.pid, r.comm, r.remote, f.path, f.ts
         FROM fetched r
         JOIN file_accesses f ON r.host = f.host AND r.upid = f.upid
-        WHERE f.operation = 'write' AND f.calls > f.failures AND f.path NOT LIKE '/dev/%' AND f.last_ts >= r.ts
+        WHERE
+            f.operation = 'write'
+            AND f.calls > f.failures
+            -- Of devices, that folder is one of files.
+            AND (f.path NOT LIKE '/dev/%' OR f.path LIKE '/dev/shm/%')
+            AND f.last_ts >= r.ts
     )
 ),
 runs AS (

@@ -1,6 +1,7 @@
 -- # Program in a hidden place
--- Was a program or script run whose file or folder is hidden below a folder that is open to all, or has a name that
--- cannot be seen? Was a folder with such a name made? One row per file or folder.
+-- Was a program or script run whose file or folder is hidden below a folder that is open to all, has a name that
+-- cannot be seen, or lies in so many folders that its path is not known to the top (`.../`)? Was a folder with such a
+-- name made? One row per file or folder.
 -- @severity medium
 -- @technique T1564.001
 -- @rationale Names with a dot in front are left out by `ls`, and `...` or a blank at the end is taken for nothing.
@@ -76,7 +77,7 @@ WHERE
     regexp_like(
         place,
         '^/(tmp|var/tmp|dev|run/(shm|lock|user/[0-9]+))/(.*/)?\.[^/]|^/\.[^/]'
-            || '|/(\.{3,}|[^/]*[ \x{a0}\x{200b}])(/|$)'
+            || '|/(\.{3,}|[^/]*[ \x{a0}\x{200b}])(/|$)|^\.{3}/'
     )
 GROUP BY host, place
 ORDER BY ts, host, upid, place

@@ -8,6 +8,7 @@ mod connections;
 mod containers;
 mod counts;
 mod crash;
+mod disguise;
 mod disk;
 mod dns;
 mod evasion;

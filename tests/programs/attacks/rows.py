@@ -24,12 +24,13 @@ TABLES = {
     "syscalls": "ts host upid pid comm syscall via arg0 arg1 ret error duration_ns",
     "threads": "host upid tid start_ts end_ts",
     "packets": (
-        "ts host upid netns direction ethertype malformed protocol source_address destination_address source_port "
+        "ts host upid comm netns direction ethertype malformed protocol source_address destination_address source_port "
         "destination_port tcp_flags seq icmp_type payload_bytes arp_operation arp_sender_mac"
     ),
     "dns": "ts host upid pid comm name kind type rcode side message_bytes",
     "flows": "ts host upid pid comm sent_bytes received_bytes",
     "task_usage": "ts host upid cpu_ns",
+    "segments": "host kind",
 }
 TIMESTAMPS = {"ts", "last_ts", "ok_ts", "start_ts", "end_ts"}
 INTEGERS = {
@@ -523,6 +524,7 @@ check(
         executed(DASH, "/bin/sh /dev/shm/.y", path="/dev/shm/.y"),
         executed(BASH, "bash /tmp/.x/a.sh", path="/bin/bash"),
         executed("/usr/share/... /x", "x"),
+        executed(".../d/d/run", "./run", path="./run", cwd=".../d/d"),
         executed(BASH, "bash .a.sh", path="/bin/bash", cwd="/tmp"),
         program().access("mkdir", "/tmp/..."),
     ],

@@ -262,3 +262,155 @@ check(
         listens(local_address="127.0.0.1"), listens(local_address="::1"),
     ],
 )
+
+
+# crash_loop: five runs of a program, one after the other.
+def fails(times=5, pace=1, exe="/srv/served", exit_code=1, signal=None, last=None):
+    """Runs of a program that end like that, but for the last."""
+    made = Machine()
+    for number in range(times):
+        values = {"end_ts": pace * number, "exit_code": exit_code, "signal": signal}
+        made.process(20 + number, exe, "x", **{**values, **(last or {} if number == times - 1 else {})})
+    return made
+
+
+# A run that has not ended, under a name that the program gave itself.
+RUNS = {"end_ts": None, "exit_code": None, "comm": "renamed"}
+
+
+def copies(times=5, of="/srv/served", exit_code=127):
+    """Children that end before they are another program than their parent."""
+    made = machine("/srv/served")
+    for number in range(times):
+        made.process(20 + number, of, "x", PROGRAM, end_ts=number, exit_code=exit_code)
+    return made
+
+
+check(
+    "crash_loop",
+    [
+        # Of a program that still runs, it is the last run that ended which is told.
+        fails(), fails(6, last=RUNS), fails(exit_code=None, signal="SIGSEGV"),
+        copies(of="/srv/other"), copies(exit_code=1),
+    ],
+    [
+        fails(4), fails(5, last=RUNS), fails(pace=20), fails(exit_code=0), fails(6, last={"exit_code": 0}),
+        fails(exit_code=None, signal="SIGTERM"), fails(exe="/usr/bin/grep"), fails(exe="/usr/sbin/sshd"), copies(),
+    ],
+)
+
+
+# web_shell: what a server starts after it has answered.
+NGINX, SERVED = "/usr/sbin/nginx", "/srv/served"
+ASKS, LOOKS = (DASH, "sh -c x"), [("/usr/bin/id", "id"), ("/usr/bin/uname", "uname -a")]
+
+
+def answers(runs, exe=NGINX, at=2, below=None, **values):
+    made = machine(exe).add("connections", PROGRAM, **link(1, **{"role": "server", "remote_port": 40_000, **values})[1])
+    if below:
+        made.process(below, DASH, "sh -c x", PROGRAM)
+    for number, (program, argv) in enumerate(runs):
+        made.execute(program, argv, upid=NEXT + number, parent=below or PROGRAM, parent_exe=exe, at=at)
+    return made
+
+
+check(
+    "web_shell",
+    [
+        answers([ASKS]), answers(LOOKS[:1]), answers([ASKS], "/usr/sbin/php-fpm8.2", remote_port=None),
+        answers([(BASH, "bash -i")], SERVED), answers(LOOKS, SERVED), answers(LOOKS, SERVED, below=30),
+    ],
+    [
+        answers([ASKS], role="client"), answers([ASKS], remote_port=None), answers([ASKS], at=0.5),
+        answers([("/usr/bin/convert", "convert x")]), answers([(BASH, "bash -i")], "/usr/sbin/sshd"),
+        answers([ASKS], SERVED), answers(LOOKS[:1], SERVED), answers(LOOKS[:1] * 2, SERVED),
+    ],
+)
+
+
+# preload_injection: a library that is opened before the C library.
+LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+
+
+def loaded(library="/tmp/hook.so", exe="/usr/bin/true", operation="read", run=0, at=1, libc=2, looks=()):
+    made = Machine().execute(exe, "x", at=run)
+    made.access(operation, library, at=at).access("read", LIBC, at=libc)
+    for operation, path, moment in looks:
+        made.access(operation, path, at=moment)
+    # What is recorded here is no allocations, so that no library is the recorder's own, whatever its name.
+    made.add("segments", PROGRAM, kind="syscalls")
+    return made
+
+
+check(
+    "preload_injection",
+    [
+        loaded(), loaded("/dev/shm/ebrec-12-ab/libebrec.so"), loaded(looks=[("stat", LIBC, 0.5)]),
+        loaded(looks=[("read", LIBC, -1)]),
+        Machine().execute("/usr/bin/env", "env LD_PRELOAD=/tmp/hook.so id"),
+    ],
+    [
+        loaded("/srv/hook.so"), loaded(operation="stat"), loaded(exe="/home/ada/tool"), loaded(run=1.5), loaded(at=3),
+        # One that is linked without a C library.
+        Machine()
+        .execute("/usr/bin/true", "x")
+        .access("read", "/tmp/hook.so", at=1)
+        .access("read", "/usr/lib/libm.so.6", at=2),
+        Machine().execute("/usr/bin/env", "env LD_PRELOAD=/srv/hook.so id"),
+        Machine().execute("/usr/bin/echo", "echo LD_PRELOAD=/tmp/hook.so"),
+    ],
+)
+
+
+# download_to_shell: curl, and what runs what it has received.
+def fetches(by=PROGRAM, parent=1, begun=0, **values):
+    made = Machine().process(by, "/usr/bin/curl", "curl x", parent, start_ts=begun, end_ts=2)
+    return made.add("connections", by, **link(0.5, **values)[1])
+
+
+def given(exe=BASH, argv="bash", parent=1, begun=0.01, at=0.02, ended=None, **values):
+    """A shell beside it in a pipe."""
+    made = fetches(**values).process(NEXT, exe, argv, parent, start_ts=begun, end_ts=ended)
+    return made.execute(exe, argv, upid=NEXT, parent=parent, at=at)
+
+
+def told(parent=1, length=300, at=2.05, **values):
+    """A shell that runs a text, as an argument, after it."""
+    return fetches(**{"received_bytes": 1000, **values}).execute(
+        DASH, "sh -c " + "x" * length, upid=NEXT, parent=parent, at=at
+    )
+
+
+def saved(path="/srv/x.sh", operation="write", others=0, at=1, run=1.5, by=NEXT, fails=False):
+    """A shell that is given a file that it wrote."""
+    made = fetches().access(operation, path, at=at, fails=fails)
+    for number in range(others):
+        made.access("write", f"/srv/other/{number}", at=at)
+    return made.execute(DASH, f"sh {path}", upid=by, at=run)
+
+
+def calls_first():
+    """A shell that runs no script, and a download that it starts later."""
+    made = Machine().process(NEXT, BASH, "bash", start_ts=0).execute(BASH, "bash", upid=NEXT, at=0.02)
+    made.process(PROGRAM, "/usr/bin/curl", "curl x", NEXT, start_ts=0.05, end_ts=2)
+    return made.add("connections", PROGRAM, **link(0.5)[1])
+
+
+check(
+    "download_to_shell",
+    [
+        given(), told(), saved(), saved("/dev/shm/x.sh"),
+        # A device is no file that it brought.
+        saved(others=4).access("write", "/dev/null", at=1),
+    ],
+    [
+        given(role="server"), given(remote_port=53), given(received_bytes=0), given(protocol="unix_stream", remote_port=None),
+        given("/usr/bin/cat", "cat"), given(argv="bash x.sh"), given(begun=0.5, at=0.51), given(ended=0.3),
+        given(at=3), given(parent=PROGRAM),
+        # A shell that calls by itself.
+        fetches().execute(BASH, "bash", at=0.02),
+        calls_first(),
+        told(length=200), told(at=3), told(received_bytes=200), told(received_bytes=100_000),
+        saved(operation="read"), saved(fails=True), saved(at=0.2), saved(others=5), saved(run=0.9), saved(by=PROGRAM),
+    ],
+)
