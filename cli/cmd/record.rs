@@ -99,9 +99,9 @@ pub struct Args {
     /// Size of the kernel's rings: SIZE for all, or SOURCE=SIZE; may be repeated
     #[arg(long = "ring", value_name = "SIZE")]
     rings: Vec<String>,
-    /// CPU samples a second, of each CPU
-    #[arg(long, value_name = "HZ", default_value = "99", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    cpu_rate: u32,
+    /// CPU samples a second, of each CPU [default: 99; of `light`: 49]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    cpu_rate: Option<u32>,
     /// Shortest time off the CPU whose stacks are recorded
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = humantime::parse_duration)]
     offcpu_min: Duration,
@@ -256,7 +256,7 @@ fn options(args: Args) -> anyhow::Result<Options> {
         },
         rings: rings(&args.rings)?,
         stacks: Stacks {
-            cpu_hz: args.cpu_rate,
+            cpu_hz: args.cpu_rate.unwrap_or(sources.cpu_hz),
             offcpu_min: args.offcpu_min,
             depth_max: args.stack_depth,
         },

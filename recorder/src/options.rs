@@ -10,6 +10,7 @@ use schema::Stream;
 
 use crate::Sources;
 use crate::filter::PacketFilter;
+use crate::sources::CPU_HZ;
 
 /// Ports that can be watched for messages of the domain name system.
 pub const DNS_PORTS_MAX: usize = 8;
@@ -104,8 +105,7 @@ pub struct Stacks {
 
 impl Default for Stacks {
     fn default() -> Self {
-        // 99 and not 100: what happens every 10 ms would be hit always or never.
-        Stacks { cpu_hz: 99, offcpu_min: Duration::from_millis(1), depth_max: 64 }
+        Stacks { cpu_hz: CPU_HZ, offcpu_min: Duration::from_millis(1), depth_max: 64 }
     }
 }
 

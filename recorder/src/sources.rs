@@ -106,9 +106,17 @@ pub struct Preset {
     pub sources: &'static [Source],
     /// The system calls it is limited to, as a named set; all when there is none.
     pub syscalls: Option<&'static str>,
+    /// CPU samples a second that it has, where it has any.
+    pub cpu_hz: u32,
     /// What it is for.
     pub doc: &'static str,
 }
+
+/// CPU samples a second and CPU. 99 and not 100: what happens every 10 ms would be hit always or never.
+pub const CPU_HZ: u32 = 99;
+
+/// The same where recording is never switched off.
+const CPU_HZ_LIGHT: u32 = 49;
 
 /// All presets.
 pub const PRESETS: &[Preset] = &[
@@ -123,24 +131,28 @@ pub const PRESETS: &[Preset] = &[
             Source::System,
         ],
         syscalls: None,
+        cpu_hz: CPU_HZ,
         doc: "the full picture for a minute",
     },
     Preset {
         name: "light",
         sources: &[Source::Connections, Source::Disk, Source::Cpu, Source::System],
         syscalls: None,
+        cpu_hz: CPU_HZ_LIGHT,
         doc: "connections, disk, CPU samples and gauges, to be left on for good",
     },
     Preset {
         name: "memory",
         sources: &[Source::Allocations, Source::Faults],
         syscalls: None,
+        cpu_hz: CPU_HZ,
         doc: "allocations, page faults and memory of processes",
     },
     Preset {
         name: "security",
         sources: &[Source::Syscalls, Source::Network, Source::Dns, Source::Signals],
         syscalls: Some("%security"),
+        cpu_hz: CPU_HZ,
         doc: "the system calls that matter to security, network, names and signals",
     },
     Preset {
@@ -155,9 +167,16 @@ pub const PRESETS: &[Preset] = &[
             Source::System,
         ],
         syscalls: None,
+        cpu_hz: CPU_HZ,
         doc: "what holds a workload back: scheduler, stacks, disk, network, gauges",
     },
-    Preset { name: "everything", sources: &Source::ALL, syscalls: None, doc: "all sources" },
+    Preset {
+        name: "everything",
+        sources: &Source::ALL,
+        syscalls: None,
+        cpu_hz: CPU_HZ,
+        doc: "all sources",
+    },
 ];
 
 /// The chosen sources. Processes are always among them.
@@ -166,6 +185,8 @@ pub struct Sources {
     chosen: BTreeSet<Source>,
     /// The set of system calls a preset limits the recording to.
     pub syscalls: Option<&'static str>,
+    /// CPU samples a second and CPU that it is worth: the most that one of what was chosen has.
+    pub cpu_hz: u32,
 }
 
 impl Default for Sources {
@@ -181,7 +202,8 @@ impl Sources {
     /// # Errors
     /// A name that is neither a source nor a preset.
     pub fn parse(text: &str) -> Result<Sources, Error> {
-        let mut sources = Sources { chosen: BTreeSet::from([Source::Processes]), syscalls: None };
+        let mut sources =
+            Sources { chosen: BTreeSet::from([Source::Processes]), syscalls: None, cpu_hz: 0 };
         let mut words = text.split(',').map(str::trim).filter(|word| !word.is_empty()).peekable();
         if words.peek().is_none_or(|word| word.starts_with(['+', '-'])) {
             sources.add("default")?;
@@ -193,6 +215,9 @@ impl Sources {
             }
         }
         sources.chosen.insert(Source::Processes);
+        if sources.cpu_hz == 0 {
+            sources.cpu_hz = CPU_HZ;
+        }
         Ok(sources)
     }
 
@@ -214,7 +239,10 @@ impl Sources {
     }
 
     fn add(&mut self, name: &str) -> Result<(), Error> {
-        let (sources, syscalls) = resolve(name)?;
+        let Chosen { sources, syscalls, cpu_hz } = resolve(name)?;
+        if sources.contains(&Source::Cpu) {
+            self.cpu_hz = self.cpu_hz.max(cpu_hz);
+        }
         if sources.contains(&Source::Syscalls) {
             // All system calls and a set of them together are all.
             self.syscalls =
@@ -225,19 +253,27 @@ impl Sources {
     }
 
     fn remove(&mut self, name: &str) -> Result<(), Error> {
-        for source in resolve(name)?.0 {
+        for source in resolve(name)?.sources {
             self.chosen.remove(source);
         }
         Ok(())
     }
 }
 
-fn resolve(name: &str) -> Result<(&'static [Source], Option<&'static str>), Error> {
+/// What a name stands for.
+struct Chosen {
+    sources: &'static [Source],
+    syscalls: Option<&'static str>,
+    cpu_hz: u32,
+}
+
+fn resolve(name: &str) -> Result<Chosen, Error> {
     if let Some(at) = Source::ALL.iter().position(|source| source.name() == name) {
-        return Ok((&ALONE[at..=at], None));
+        return Ok(Chosen { sources: &ALONE[at..=at], syscalls: None, cpu_hz: CPU_HZ });
     }
     if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
-        return Ok((preset.sources, preset.syscalls));
+        let Preset { sources, syscalls, cpu_hz, .. } = *preset;
+        return Ok(Chosen { sources, syscalls, cpu_hz });
     }
     Err(Error::UnknownSource {
         name: name.escape_default().to_string(),
@@ -276,6 +312,16 @@ mod tests {
         assert_eq!(Sources::parse("security").expect("parses").syscalls, Some("%security"));
         assert_eq!(Sources::parse("security,syscalls").expect("parses").syscalls, None);
         assert_eq!(Sources::parse("syscalls,security").expect("parses").syscalls, None);
+    }
+
+    #[test]
+    fn what_is_left_on_for_good_has_fewer_samples_unless_more_are_asked_for() {
+        let hz = |text| Sources::parse(text).expect("parses").cpu_hz;
+        assert_eq!(
+            ["light", "light,+sched", "light,+cpu", "default,light", ""].map(hz),
+            [49, 49, 99, 99, 99]
+        );
+        assert_eq!(hz("sched"), 99);
     }
 
     #[test]
