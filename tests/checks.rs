@@ -250,6 +250,35 @@ fn what_was_not_recorded_cannot_be_told() {
     assert_eq!(strict.code, 1);
 }
 
+/// Nor is what was left out: a check that looks at arguments cannot find them where there are none.
+#[test]
+fn what_was_left_out_cannot_be_told() {
+    let folder = crate::datasets::copy("compiler");
+    let manifest = folder.path().join("trace/trace.json");
+    let mut known: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    let mut verdicts = |redaction: &str| {
+        known["redaction"] = redaction.into();
+        fs::write(&manifest, known.to_string()).unwrap();
+        let checks = ["script_interpreter_inline", "exec_from_temp", "ptrace_attach"];
+        let told = parsed(&ebrec(
+            folder.path(),
+            &[&["check"], &checks[..], &["--format", "json"]].concat(),
+        ));
+        let told = told["checks"].as_array().unwrap().clone();
+        let verdict = |check: &&str| {
+            let check = told.iter().find(|told| text(told, "check") == *check).unwrap();
+            format!("{} {}", text(check, "verdict"), check["reasons"][0].as_str().unwrap_or(""))
+        };
+        checks.iter().map(verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts("none"), ["clean ", "clean ", "clean "]);
+    let arguments = "cannot tell arguments of programs were left out (--no-args)";
+    assert_eq!(verdicts("no-args")[..1], [arguments]);
+    assert_eq!(verdicts("no-args")[2], "clean ");
+    let paths = "cannot tell paths were left out (--no-paths)";
+    assert_eq!(verdicts("no-paths")[..2], [paths, paths]);
+}
+
 /// A check of a user's: every exec is a finding.
 const OWN: &str = "\
 -- # Any program

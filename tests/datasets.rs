@@ -16,7 +16,7 @@ fn dataset(name: &str) -> PathBuf {
 }
 
 /// A folder with a copy of a data set in `trace`.
-fn copy(name: &str) -> tempfile::TempDir {
+pub fn copy(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_all(&dataset(name).join("trace"), &folder.path().join("trace"));
     folder

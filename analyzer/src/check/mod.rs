@@ -9,6 +9,7 @@ mod normal;
 mod run;
 mod state;
 mod suppress;
+mod unseen;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,7 +7,9 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 
-use crate::check::{Check, Finding, Seen, Severity, Subject, Suppressions, Window, finding};
+use crate::check::{
+    Check, Finding, Seen, Severity, Subject, Suppressions, Window, finding, unseen,
+};
 use crate::completeness::{Gap, Limit, Note};
 use crate::error::Error;
 use crate::params::Values;
@@ -184,54 +186,14 @@ fn one<'a>(
             .filter(|note| note.gap != Gap::NotRecorded)
             .map(ToString::to_string)
             .collect();
-        reasons.extend(left_out(session, check, &rows.scans));
+        reasons.extend(unseen::left_out(session, check, &rows.scans));
+        reasons.extend(unseen::redacted(session, check, &rows.scans));
         result.verdict = match reasons.is_empty() {
             true => Verdict::Clean,
             false => Verdict::CannotTell(reasons),
         };
     }
     Ok(result)
-}
-
-/// System calls that a check looks for and that a recording was asked to leave out.
-fn left_out(session: &Session, check: &Check, scans: &[(usize, String)]) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for (index, trace) in session.traces().iter().enumerate() {
-        let reads = scans.iter().any(|(scanned, table)| *scanned == index && table == "syscalls");
-        let recorded = trace.manifest().options.get("syscalls").and_then(|list| list.as_array());
-        let Some(recorded) = recorded.filter(|list| reads && !list.is_empty()) else { continue };
-        let recorded: BTreeSet<&str> = recorded.iter().filter_map(|name| name.as_str()).collect();
-        let missing: Vec<&str> =
-            wanted(&check.report.sql).into_iter().filter(|name| !recorded.contains(name)).collect();
-        if !missing.is_empty() {
-            reasons.push(format!("the system calls {} were not recorded", missing.join(", ")));
-        }
-    }
-    reasons
-}
-
-/// The system calls that SQL names; what it does with files stands for the calls that do it.
-fn wanted(sql: &str) -> BTreeSet<&'static str> {
-    let body = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let body: Vec<&str> = body.collect();
-    let mut wanted = BTreeSet::new();
-    for literal in body.join("\n").split('\'').skip(1).step_by(2) {
-        // Those that every program makes rather than an older call of the same meaning.
-        let calls = match literal {
-            "read" | "write" | "open" | "create" if sql.contains("file_accesses") => "openat",
-            "unlink" => "unlinkat",
-            "rename" => "renameat2",
-            "symlink" => "symlinkat",
-            "link" => "linkat",
-            "utime" => "utimensat",
-            "chmod" => "fchmodat",
-            other => other,
-        };
-        if let Some(signature) = schema::syscalls::signature(calls) {
-            wanted.insert(signature.name);
-        }
-    }
-    wanted
 }
 
 /// A result with findings that were made elsewhere.
@@ -324,18 +286,4 @@ fn look_up(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_check_looks_for_is_in_its_text() {
-        let wanted = wanted(
-            "-- 'ptrace' in a comment\nSELECT 1 FROM file_accesses WHERE operation IN ('write', 'rename') \
-             AND syscall = 'bpf' AND x = 'nonsense'",
-        );
-        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), ["bpf", "openat", "renameat2"]);
-    }
 }
