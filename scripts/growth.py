@@ -21,6 +21,10 @@ import tempfile
 import time
 
 
+# Events of the trace of next to nothing.
+SMALL = 2_000
+
+
 def timed(command):
     """Seconds and the peak of memory in MiB; none if it fails, as a report does whose tables are not there."""
     begun = time.monotonic()
@@ -43,7 +47,7 @@ def main():
     sizes = sorted(args.events)
     with tempfile.TemporaryDirectory() as folder:
         traces = {}
-        for events in [1000, *sizes]:
+        for events in [SMALL, *sizes]:
             trace = traces[events] = pathlib.Path(folder) / str(events)
             command = [ebrec, "synth", "--seed", "1", "--scenario", "mixed", "--events", str(events), "-o", trace]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -58,7 +62,7 @@ def main():
                 continue
             seconds = {events: statistics.median(run[0] for run in runs[events]) for events in traces}
             peak = max(run[1] for run in runs[sizes[-1]])
-            own = [max(seconds[events] - seconds[1000], 0.001) for events in sizes]
+            own = [max(seconds[events] - seconds[SMALL], 0.001) for events in sizes]
             growth = math.log(own[-1] / own[0]) / math.log(sizes[-1] / sizes[0])
             cells = " | ".join(f"{seconds[events]:.3f} s" for events in sizes)
             print(f"| `{name}` | {cells} | {peak:.0f} MiB | {growth:.2f} |", flush=True)

@@ -14,6 +14,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::constants::ConstantKeys;
 use crate::diagnose;
 use crate::error::Error;
+use crate::first_rows::FoundRowsFirst;
 use crate::order::StableOrder;
 use crate::session::SessionOptions;
 use crate::tables;
@@ -67,6 +68,7 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_runtime_env(env)
         .with_default_features()
         .with_optimizer_rule(Arc::new(ConstantKeys))
+        .with_physical_optimizer_rule(Arc::new(FoundRowsFirst))
         .with_physical_optimizer_rule(Arc::new(StableOrder))
         .build();
     Ok(SessionContext::new_with_state(state))

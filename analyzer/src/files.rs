@@ -93,7 +93,11 @@ impl FilesTable {
             let (least, most) = (exact(&statistics.min_value)?, exact(&statistics.max_value)?);
             (is_always_there && least == most && !least.is_null()).then_some(least)
         };
-        let mut values = files.iter().map(value);
+        let has_rows = |file: &&PartitionedFile| {
+            let statistics = file.statistics.as_ref();
+            statistics.is_none_or(|statistics| statistics.num_rows != Precision::Exact(0))
+        };
+        let mut values = files.iter().filter(has_rows).map(value);
         let first = values.next().flatten();
         Ok(first.filter(|first| values.all(|value| value.as_ref() == Some(first))))
     }

@@ -4,7 +4,8 @@
 //! Parquet files of the traces as tables, as far as `scope` lets them be seen; `derived` are tables that are
 //! computed in one pass, `functions` what SQL gets on top. `library` holds the SQL files of `queries/`, `header`
 //! and `params` read what they say about themselves: `views`, `weights` of stacks, `report`, `check` and `baseline`. `engine`
-//! is how the SQL engine is set up, and `order` makes its results repeatable; `diagnose` writes errors for people and
+//! is how the SQL engine is set up, `constants`, `shared` and `first_rows` make it read and compute less, and `order` makes
+//! its results repeatable; `diagnose` writes errors for people and
 //! `completeness` says what the answer lacks. All calls of the SQL engine stay in this crate. It needs no root,
 //! no kernel and no recorder, and names no event kind.
 
@@ -19,6 +20,7 @@ mod engine;
 mod error;
 pub mod explain;
 mod files;
+mod first_rows;
 mod functions;
 mod header;
 mod lazy;

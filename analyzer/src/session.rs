@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
@@ -33,6 +35,9 @@ use crate::tables::{self, Planner, TableInfo};
 
 /// A kept view may take one part in so many of a session's memory.
 const KEPT_SHARE: usize = 4;
+
+/// Tables that a query reads, each with the number of its trace.
+type Scans = Vec<(usize, String)>;
 
 /// How a session runs queries.
 #[derive(Debug, Clone)]
@@ -321,48 +326,79 @@ impl Session {
         execute_stream(physical, state.task_ctx()).map_err(|error| diagnose::running(&error))
     }
 
-    /// Computes what a query names several times, and gives the query that is left, optimized, with all the tables
-    /// that are read; none if there is nothing of that kind, or if it takes too much memory.
+    /// Computes what a query names several times and the values that its conditions compare with, and gives the query
+    /// that is left, optimized, with all the tables that are read; none if there is nothing of that kind, or if it
+    /// takes too much memory.
     fn run_once_each(
         &self,
         plan: &LogicalPlan,
         wrong: &dyn Fn(DataFusionError) -> Error,
-    ) -> Result<Option<(LogicalPlan, Vec<(usize, String)>)>, Error> {
+    ) -> Result<Option<(LogicalPlan, Scans)>, Error> {
         // What explains a query shows all of it.
         if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
             return Ok(None);
         }
         let (plan, parts) = shared::split(plan.clone()).map_err(wrong)?;
-        if parts.is_empty() {
+        let queries = shared::values(&plan).map_err(wrong)?;
+        if parts.is_empty() && queries.is_empty() {
             return Ok(None);
         }
-        let state = self.context.state();
-        let mut optimized = vec![state.optimize(&plan).map_err(wrong)?];
+        let optimize = |plan: &LogicalPlan| self.context.state().optimize(plan).map_err(wrong);
+        let mut optimized = vec![optimize(&plan)?];
         let mut columns = Vec::new();
         for part in &parts {
             let (wanted, plan) = part.wanted(optimized.iter()).map_err(wrong)?;
-            optimized.push(state.optimize(&plan).map_err(wrong)?);
+            optimized.push(optimize(&plan)?);
             columns.push(wanted);
-        }
-        let mut bytes = 0;
-        for ((part, columns), plan) in parts.iter().zip(columns).zip(&optimized[1..]).rev() {
-            let stream = self.stream(plan, wrong)?;
-            let rows = Rows::start_raw(stream, self.interrupt.clone(), &self.runtime()?);
-            let mut batches = Vec::new();
-            for batch in rows {
-                let batch = batch?;
-                bytes += batch.get_array_memory_size();
-                if bytes > self.options.memory_bytes / KEPT_SHARE {
-                    return Ok(None);
-                }
-                batches.push(batch);
-            }
-            part.table.fill(columns, batches, self.options.partitions).map_err(wrong)?;
         }
         let mut scans: Vec<_> = optimized.iter().flat_map(|plan| self.scans(plan)).collect();
         scans.sort();
         scans.dedup();
-        Ok(optimized.into_iter().next().map(|plan| (plan, scans)))
+        let mut room = self.options.memory_bytes / KEPT_SHARE;
+        for ((part, columns), plan) in parts.iter().zip(columns).zip(&optimized[1..]).rev() {
+            let Some(batches) = self.collect(plan, &mut room, wrong)? else { return Ok(None) };
+            part.table.fill(columns, batches, self.options.partitions).map_err(wrong)?;
+        }
+        if queries.is_empty() {
+            return Ok(optimized.into_iter().next().map(|plan| (plan, scans)));
+        }
+        let mut values = Vec::new();
+        for query in queries {
+            let Some(batches) = self.collect(&optimize(&query)?, &mut room, wrong)? else {
+                continue;
+            };
+            let rows = batches.iter().find(|batch| batch.num_rows() > 0);
+            // More than one row is an error, which the engine tells.
+            if let Some(row) =
+                rows.filter(|_| batches.iter().map(|batch| batch.num_rows()).sum::<usize>() == 1)
+            {
+                let value = ScalarValue::try_from_array(row.column(0), 0).map_err(wrong)?;
+                values.push((query, value));
+            }
+        }
+        let plan = shared::with_values(plan, &values).map_err(wrong)?;
+        Ok(Some((optimize(&plan)?, scans)))
+    }
+
+    /// The rows of a query that is optimized, if they take no more than `room` bytes, which is then what is left.
+    fn collect(
+        &self,
+        plan: &LogicalPlan,
+        room: &mut usize,
+        wrong: &dyn Fn(DataFusionError) -> Error,
+    ) -> Result<Option<Vec<RecordBatch>>, Error> {
+        let stream = self.stream(plan, wrong)?;
+        let rows = Rows::start_raw(stream, self.interrupt.clone(), &self.runtime()?);
+        let mut batches = Vec::new();
+        for batch in rows {
+            let batch = batch?;
+            let Some(left) = room.checked_sub(batch.get_array_memory_size()) else {
+                return Ok(None);
+            };
+            *room = left;
+            batches.push(batch);
+        }
+        Ok(Some(batches))
     }
 
     /// Threads for the next query. Those of an interrupted one may be busy with it for long.

@@ -9,14 +9,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::TableReference;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::{MemTable, TableType, provider_as_source, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SubqueryAlias};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, lit};
 use datafusion::physical_plan::ExecutionPlan;
 
 /// What tables are called in plans that stand in for a part.
@@ -76,6 +77,53 @@ impl Part {
         let plan = LogicalPlanBuilder::from(self.plan.clone()).project(fields)?.build()?;
         Ok((columns.into_iter().collect(), plan))
     }
+}
+
+/// The queries of one value that conditions of `plan` compare with, each once.
+pub fn values(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
+    let mut values = Vec::new();
+    plan.apply(|node| {
+        if let LogicalPlan::Filter(filter) = node {
+            filter.predicate.apply(|expr| {
+                if let Expr::ScalarSubquery(value) = expr
+                    && value.outer_ref_columns.is_empty()
+                    && !values.contains(&*value.subquery)
+                {
+                    values.push(value.subquery.as_ref().clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(values)
+}
+
+/// `plan` with values in the place of the queries that give them: a condition with a known value is asked where rows
+/// are read.
+pub fn with_values(
+    plan: LogicalPlan,
+    values: &[(LogicalPlan, ScalarValue)],
+) -> Result<LogicalPlan> {
+    let known = plan.transform_down(|node| {
+        let LogicalPlan::Filter(filter) = node else { return Ok(Transformed::no(node)) };
+        let predicate = filter.predicate.transform_down(|expr| {
+            let value = match &expr {
+                Expr::ScalarSubquery(value) => {
+                    values.iter().find(|(query, _)| query == value.subquery.as_ref())
+                }
+                _ => None,
+            };
+            Ok(match value {
+                Some((_, value)) => Transformed::yes(lit(value.clone())),
+                None => Transformed::no(expr),
+            })
+        })?;
+        let is_known = predicate.transformed;
+        let filter = LogicalPlan::Filter(Filter::try_new(predicate.data, filter.input)?);
+        Ok(if is_known { Transformed::yes(filter) } else { Transformed::no(filter) })
+    })?;
+    Ok(known.data)
 }
 
 /// Whether a table in a plan stands in for a part.
@@ -215,11 +263,16 @@ impl PartTable {
         partitions: usize,
     ) -> Result<()> {
         let schema = Arc::new(self.schema.project(&columns)?);
-        // The engine may know better what cannot be NULL; the query was planned with what it knew then.
+        // The engine may hold texts in another way than planned, and know better what cannot be NULL.
         let as_planned = |batch: RecordBatch| {
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let columns = batch.columns().to_vec();
-            RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+            let columns = batch.columns().iter().zip(schema.fields());
+            let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+            RecordBatch::try_new_with_options(
+                schema.clone(),
+                columns.collect::<Result<_, _>>()?,
+                &options,
+            )
         };
         let batches: Vec<_> = batches.into_iter().map(as_planned).collect::<Result<_, _>>()?;
         // Stretches of the rows, so that they are read at once, and in order.

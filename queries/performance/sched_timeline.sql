@@ -28,7 +28,7 @@ WITH slices AS (
 before AS (
     SELECT host, upid, tid, CAST(ts AS BIGINT) + duration_ns AS end_ns, duration_ns, reason
     FROM waits
-    WHERE duration_ns IS NOT NULL AND ($tid IS NULL OR tid = $tid)
+    WHERE duration_ns IS NOT NULL AND ($tid IS NULL OR tid = $tid) AND ts <= (SELECT max(ts) FROM slices)
 )
 SELECT
     CAST(s.ts AS BIGINT) - CAST(f.first_ts AS BIGINT) AS at_ns,

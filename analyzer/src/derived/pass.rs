@@ -7,11 +7,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -20,7 +21,7 @@ use futures::future::{BoxFuture, try_join_all};
 use tokio::sync::mpsc::Sender;
 
 use super::inputs::Input;
-use super::ordered::Ordered;
+use super::ordered::{Ordered, moments};
 
 /// Where a pass puts its rows; it is over when nobody takes them any more.
 pub type Out = Sender<Result<RecordBatch>>;
@@ -36,6 +37,11 @@ pub trait Pass: fmt::Debug + Send + Sync + 'static {
     /// Whether it reads this column of this input to make the columns `wanted`.
     fn reads(&self, _input: usize, _column: &str, _wanted: &Schema) -> bool {
         true
+    }
+
+    /// Whether its rows come in the order of `ts`.
+    fn is_in_order(&self) -> bool {
+        false
     }
 
     /// Runs it over `inputs`, whose first moments are known. Its rows have the columns `wanted`, and may have others.
@@ -69,7 +75,7 @@ impl TableProvider for PassTable {
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = match projection {
@@ -82,7 +88,35 @@ impl TableProvider for PassTable {
             input.ordered(session, &reads).await
         });
         let inputs = try_join_all(inputs).await?;
-        Ok(Arc::new(PassExec::new(self.pass.clone(), inputs, schema)))
+        let until = filters.iter().filter_map(last_moment).min();
+        Ok(Arc::new(PassExec::new(self.pass.clone(), inputs, schema, until)))
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let is_used = |filter: &&Expr| self.pass.is_in_order() && last_moment(filter).is_some();
+        let use_of = |filter: &&Expr| match is_used(filter) {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(use_of).collect())
+    }
+}
+
+/// The last moment that a condition on `ts` lets through.
+fn last_moment(condition: &Expr) -> Option<i64> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
+    let (column, value) = match (left.as_ref(), op, right.as_ref()) {
+        (Expr::Column(column), Operator::LtEq | Operator::Lt, Expr::Literal(value, _)) => {
+            (column, value)
+        }
+        _ => return None,
+    };
+    match value {
+        ScalarValue::TimestampNanosecond(moment, _) if column.name == "ts" => *moment,
+        _ => None,
     }
 }
 
@@ -90,18 +124,25 @@ impl TableProvider for PassTable {
 struct PassExec {
     pass: Arc<dyn Pass>,
     inputs: Vec<Ordered>,
+    /// Nobody wants what is later.
+    until: Option<i64>,
     properties: Arc<PlanProperties>,
 }
 
 impl PassExec {
-    fn new(pass: Arc<dyn Pass>, inputs: Vec<Ordered>, schema: SchemaRef) -> PassExec {
+    fn new(
+        pass: Arc<dyn Pass>,
+        inputs: Vec<Ordered>,
+        schema: SchemaRef,
+        until: Option<i64>,
+    ) -> PassExec {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        PassExec { pass, inputs, properties: Arc::new(properties) }
+        PassExec { pass, inputs, until, properties: Arc::new(properties) }
     }
 }
 
@@ -146,12 +187,19 @@ impl ExecutionPlan for PassExec {
     ) -> Result<SendableRecordBatchStream> {
         let mut made = RecordBatchReceiverStreamBuilder::new(self.schema(), 2);
         let (out, to_project) = tokio::sync::mpsc::channel::<Result<RecordBatch>>(2);
-        let schema = self.schema();
+        let (schema, until) = (self.schema(), self.until);
         made.spawn(self.pass.run(self.inputs.clone(), schema.clone(), context, out));
         let sender = made.tx();
         let mut rows = to_project;
         made.spawn(async move {
             while let Some(batch) = rows.recv().await {
+                // The pass ends when nobody takes its rows.
+                if batch
+                    .as_ref()
+                    .is_ok_and(|batch| until.is_some_and(|until| begins_after(batch, until)))
+                {
+                    break;
+                }
                 let batch = batch.and_then(|batch| with_columns(&batch, &schema));
                 if sender.send(batch).await.is_err() {
                     break;
@@ -161,6 +209,12 @@ impl ExecutionPlan for PassExec {
         });
         Ok(made.build())
     }
+}
+
+/// Whether all rows of a batch in the order of time are later than a moment.
+fn begins_after(batch: &RecordBatch, until: i64) -> bool {
+    let ts = batch.schema_ref().column_with_name("ts").map(|(column, _)| moments(batch, column));
+    ts.and_then(<[i64]>::first).is_some_and(|first| *first > until)
 }
 
 /// The columns of a batch that `schema` has, in its order.

@@ -69,6 +69,10 @@ impl Pass for Waits {
         }
     }
 
+    fn is_in_order(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         inputs: Vec<Ordered>,
