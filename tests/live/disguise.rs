@@ -2,12 +2,10 @@
 //! and scripts, by links and relative paths, from another root. What is found of it, and what is not.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::lab::Lab;
-use crate::command::command;
 use crate::skip::{has_program, skip};
 
 /// A key of nobody's, which only programs of SSH have to read; a command of which the process id is told by a name.
@@ -27,14 +25,8 @@ told() {
 #[track_caller]
 fn record(lab: &Lab, script: &str) -> BTreeMap<String, i64> {
     let script = format!("{BEGIN}{script}");
-    let args = ["record", "-q", "-s", "security,syscalls", "--", "bash", "-c", &script];
-    let mut recorder = command(lab.path(), &args);
-    let output = recorder.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    lab.assert_complete();
-    let pairs = told.lines().filter_map(|line| line.split_once('\t'));
-    pairs.map(|(name, pid)| (name.to_string(), pid.parse().unwrap())).collect()
+    let told = lab.record_telling("security,syscalls", &["-c", &script]);
+    told.into_iter().map(|(name, pid)| (name, pid.parse().unwrap())).collect()
 }
 
 /// What a check finds, by process id.

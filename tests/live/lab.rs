@@ -1,5 +1,6 @@
 //! What all live tests use: a folder, recordings in it, processes that end with the test.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -49,6 +50,19 @@ impl Lab {
 
     pub fn ebrec(&self, args: &[&str]) -> Run {
         ebrec(self.path(), args)
+    }
+
+    /// Records a script that prints names and values, a tab between them: these. It must succeed.
+    #[track_caller]
+    pub fn record_telling(&self, sources: &str, script: &[&str]) -> BTreeMap<String, String> {
+        let args = [&["record", "-q", "-s", sources, "--", "bash"], script].concat();
+        let mut recorder = command(self.path(), &args);
+        let output = recorder.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        self.assert_complete();
+        let pairs = told.lines().filter_map(|line| line.split_once('\t'));
+        pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
     /// Records a job of the workload to `trace`; it must succeed.

@@ -3,26 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::lab::Lab;
-use crate::command::command;
 use crate::skip::{has_program, skip};
 
 /// Records a stage of the script: what it says, by name.
 fn record(lab: &Lab, stage: &str) -> BTreeMap<String, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/logins.sh");
     let script = script.to_str().unwrap();
-    let args = ["record", "-q", "-s", "security", "--", "bash", script, stage];
-    let mut recorder = command(lab.path(), &args);
-    let output = recorder.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    lab.assert_complete();
-    let pairs = told.lines().filter_map(|line| line.split_once('\t'));
-    pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    lab.record_telling("security", &[script, stage])
 }
 
 fn findings(lab: &Lab) -> Vec<Value> {
