@@ -11,7 +11,7 @@ of what it needs: `ebrec synth` makes one of each scenario.
 DuckDB gets what suits it: moments as whole numbers, views of what is read alone, its own quantiles. Those
 that keep all values and are exact count; where a report has quantiles, a second ratio is with its
 approximate ones. What ebrec computes in a pass of its own (lives of allocations, waits with their system
-call) is written for DuckDB with joins by time and window functions. Texts of system calls are left out.
+call, reads and writes with their file) is written for DuckDB with joins by time and window functions. Texts of system calls are left out.
 
 Needs an optimized ebrec, and the Python package duckdb.
 """
@@ -185,6 +185,155 @@ FROM offcpu o
 ASOF LEFT JOIN calls c ON o.tid = c.tid AND o.ts >= c.ts
 """
 
+# A descriptor is what was last opened under its number, or copied to it: copies are followed through three steps.
+# `t` and `what` make one number, the greatest of which so far is the last.
+LAST = "max(CAST(t AS HUGEINT) * 10000000000000000000 + what) OVER (PARTITION BY host, upid, fd ORDER BY t)"
+
+
+def step(source):
+    """Rows of `source`, and those that they are copied to, with what these then are."""
+    known = "coalesce(CAST(last % 10000000000000000000 AS BIGINT), 0)"
+    return f"""
+    SELECT
+        host,
+        CASE WHEN copy THEN to_upid ELSE upid END AS upid,
+        CASE WHEN copy THEN to_fd ELSE fd END AS fd,
+        t,
+        CASE WHEN copy THEN {known} ELSE what END AS what,
+        CASE WHEN NOT copy THEN to_upid END AS to_upid,
+        CASE WHEN NOT copy THEN to_fd END AS to_fd
+    FROM (
+        SELECT *, unnest(CASE WHEN to_fd IS NULL THEN [false] ELSE [false, true] END) AS copy
+        FROM (SELECT *, {LAST} AS last FROM {source})
+    )"""
+
+
+TRANSFERS = f"""
+WITH
+named AS (
+    SELECT
+        host,
+        upid,
+        CASE WHEN syscall = 'close' THEN arg0 & 4294967295 ELSE ret END AS fd,
+        CASE WHEN syscall = 'close' THEN CAST(ts AS BIGINT) ELSE CAST(ts AS BIGINT) + duration_ns END AS t,
+        CASE
+            WHEN syscall IN ('socket', 'accept', 'accept4') THEN 1
+            WHEN path IS NULL OR syscall = 'close' THEN 0
+            ELSE (CAST(ts AS BIGINT) + duration_ns) % 9000000000000000 * 1000 + cpu % 1000
+        END AS what,
+        CAST(NULL AS BIGINT) AS to_upid,
+        CAST(NULL AS BIGINT) AS to_fd
+    FROM syscalls
+    WHERE ret >= 0 AND (via <> 'io_uring' OR arg4 IS NULL) AND syscall IN (
+        'open', 'openat', 'openat2', 'creat', 'open_by_handle_at', 'close', 'socket', 'accept', 'accept4',
+        'memfd_create', 'memfd_secret', 'eventfd', 'eventfd2', 'epoll_create', 'epoll_create1', 'timerfd_create',
+        'inotify_init', 'inotify_init1', 'fanotify_init', 'signalfd', 'signalfd4', 'pidfd_open', 'pidfd_getfd',
+        'perf_event_open', 'userfaultfd', 'io_uring_setup'
+    )
+),
+copied AS (
+    SELECT
+        host,
+        upid,
+        arg0 & 4294967295 AS fd,
+        CAST(ts AS BIGINT) + duration_ns AS t,
+        CAST(NULL AS BIGINT) AS what,
+        upid AS to_upid,
+        ret AS to_fd
+    FROM syscalls
+    WHERE ret >= 0 AND (
+        syscall IN ('dup', 'dup2', 'dup3')
+        OR (syscall IN ('fcntl', 'fcntl64') AND arg1 & 4294967295 IN (0, 1030))
+    )
+),
+used AS (
+    SELECT host, upid, arg0 & 4294967295 AS fd
+    FROM syscalls
+    WHERE syscall IN (
+        'read', 'pread64', 'readv', 'preadv', 'preadv2', 'write', 'pwrite64', 'writev', 'pwritev', 'pwritev2',
+        'fsync', 'fdatasync', 'sync_file_range', 'sendfile', 'copy_file_range', 'dup', 'dup2', 'dup3', 'fcntl'
+    )
+    GROUP BY host, upid, arg0 & 4294967295
+),
+forks AS (
+    SELECT host, upid, child_upid, min(CAST(ts AS BIGINT)) AS t
+    FROM process_events
+    WHERE event = 'fork' AND child_upid IS NOT NULL
+    GROUP BY host, upid, child_upid
+),
+inherited AS (
+    SELECT DISTINCT
+        u.host,
+        CASE WHEN step = 1 THEN f.upid ELSE g.upid END AS upid,
+        u.fd,
+        CASE WHEN step = 1 THEN f.t ELSE g.t END AS t,
+        CAST(NULL AS BIGINT) AS what,
+        CASE WHEN step = 1 THEN f.child_upid ELSE f.upid END AS to_upid,
+        u.fd AS to_fd
+    FROM used u
+    JOIN forks f ON u.host = f.host AND u.upid = f.child_upid
+    LEFT JOIN forks g ON f.host = g.host AND f.upid = g.child_upid
+    CROSS JOIN (VALUES (1), (2)) AS steps (step)
+    WHERE step = 1 OR g.upid IS NOT NULL
+),
+step0 AS (SELECT * FROM named UNION ALL SELECT * FROM copied UNION ALL SELECT * FROM inherited),
+step1 AS ({step("step0")}),
+step2 AS ({step("step1")}),
+step3 AS ({step("step2")}),
+moved AS (
+    SELECT
+        *,
+        CASE
+            WHEN syscall IN ('read', 'pread64', 'readv', 'preadv', 'preadv2', 'copy_file_range') THEN 'read'
+            WHEN syscall IN ('fsync', 'fdatasync', 'sync_file_range') THEN 'sync'
+            ELSE 'write'
+        END AS operation,
+        arg0 & 4294967295 AS fd
+    FROM syscalls
+    WHERE ret >= 0 AND syscall IN (
+        'read', 'pread64', 'readv', 'preadv', 'preadv2', 'write', 'pwrite64', 'writev', 'pwritev', 'pwritev2', 'fsync',
+        'fdatasync', 'sync_file_range', 'copy_file_range', 'sendfile', 'sendfile64'
+    )
+    UNION ALL
+    SELECT
+        * REPLACE (CAST(NULL AS BIGINT) AS duration_ns),
+        CASE WHEN syscall = 'copy_file_range' THEN 'write' ELSE 'read' END,
+        CASE WHEN syscall = 'copy_file_range' THEN arg2 ELSE arg1 END & 4294967295
+    FROM syscalls
+    WHERE ret >= 0 AND syscall IN ('copy_file_range', 'sendfile', 'sendfile64')
+),
+done AS (
+    SELECT *, coalesce(CAST({LAST} % 10000000000000000000 AS BIGINT), 0) AS last
+    FROM (
+        SELECT host, upid, fd, t, what FROM step3 WHERE what IS NOT NULL
+        UNION ALL BY NAME
+        SELECT
+            host, upid, fd, ts AS t, ts, cpu, pid, tid, comm, cgroup_id, syscall, duration_ns, operation,
+            CASE WHEN operation <> 'sync' THEN ret END AS size_bytes
+        FROM moved
+    )
+),
+openings AS (
+    SELECT
+        host,
+        (ts + duration_ns) % 9000000000000000 * 1000 + cpu % 1000 AS what,
+        nullif(path, '') AS path,
+        -- The lower half of the register is -100, AT_FDCWD: relative to the working directory.
+        CASE
+            WHEN path NOT LIKE '/%' AND (syscall IN ('open', 'creat') OR arg0 & 4294967295 = 4294967196) THEN upid
+        END AS relative_to_upid
+    FROM syscalls
+    WHERE ret >= 0 AND path IS NOT NULL AND syscall IN ('open', 'openat', 'openat2', 'creat')
+)
+SELECT d.*, CASE WHEN d.last = 1 THEN '(socket)' ELSE o.path END AS path, o.relative_to_upid
+FROM done d
+LEFT JOIN openings o ON d.host = o.host AND d.last = o.what
+WHERE d.operation IS NOT NULL
+"""
+
+# What is computed in one pass, by its name.
+PASSES = {"allocation_lives_computed": LIVES, "waits_computed": WAITS, "transfers_computed": TRANSFERS}
+
 # Which half of a register an argument is made of.
 WHOLE = set("Path Path2 Address AddressLenPtr Msghdr Pointer Buffer Size Long Hex Offset FcntlArgument".split())
 SIGNED = set("Fd Dirfd Int Pid".split())
@@ -298,8 +447,8 @@ class Library:
             for name in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", sql):
                 if name in own or name in made:
                     continue
-                if name in ("allocation_lives_computed", "waits_computed"):
-                    text = LIVES if name.startswith("allocation") else WAITS
+                if name in PASSES:
+                    text = PASSES[name]
                     add(text)
                     made[name] = f"CREATE VIEW {name} AS {text}"
                 elif name in self.views:

@@ -21,6 +21,7 @@ mod stacks;
 mod synthetic;
 mod tidy;
 mod trace;
+mod transfers;
 mod truth;
 #[cfg(target_os = "linux")]
 mod walks;

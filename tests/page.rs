@@ -94,6 +94,15 @@ fn is_sound(page: &str) {
         assert!(!page.contains(loads), "{loads}");
     }
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
+    // An error is told in place of what a job or a check would say.
+    let (summary, _) = page.split_once("<section id=\"time\"").unwrap();
+    for aside in summary.split("<p class=\"aside\">").skip(1) {
+        assert!(aside.starts_with("Not looked at for "), "{}", aside.split('<').next().unwrap());
+    }
+    if let Some((_, unsure)) = page.split_once("<ul class=\"unsure\">") {
+        let (unsure, _) = unsure.split_once("</ul>").unwrap();
+        assert!(!unsure.contains(" failed: "), "{unsure}");
+    }
     data(page);
 }
 

@@ -1,16 +1,21 @@
 //! Reads less where only the first rows in some order are wanted.
 //!
 //! What is known of the rows found so far is a condition on all that follow, which few rows meet. The engine asks it
-//! last, after the conditions of the query, which have to read columns for it that nobody needs otherwise.
+//! last, after the conditions of the query, which have to read columns for it that nobody needs otherwise. Here it is
+//! asked first, and after it what compares a number; where it is about several columns it stays the last, as those
+//! would be read of all rows.
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
-use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, DynamicFilterPhysicalExpr};
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -41,19 +46,47 @@ impl PhysicalOptimizerRule for FoundRowsFirst {
     }
 }
 
+/// The place of a condition among those on the same rows.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    FoundRows,
+    Number,
+    Other,
+    FoundRowsBySeveral,
+}
+
+impl Turn {
+    fn of(condition: &Arc<dyn PhysicalExpr>, rows: &Schema) -> Turn {
+        if let Some(found) = condition.downcast_ref::<DynamicFilterPhysicalExpr>() {
+            return match found.children().len() {
+                1 => Turn::FoundRows,
+                _ => Turn::FoundRowsBySeveral,
+            };
+        }
+        let Some(comparison) = condition.downcast_ref::<BinaryExpr>() else { return Turn::Other };
+        let is_number = comparison.left().is::<Column>()
+            && comparison.left().data_type(rows).is_ok_and(|ty| ty.is_primitive())
+            && collect_columns(condition).len() == 1;
+        match comparison.op() {
+            Operator::Gt | Operator::GtEq | Operator::Lt | Operator::LtEq if is_number => {
+                Turn::Number
+            }
+            _ => Turn::Other,
+        }
+    }
+}
+
 fn reordered(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let (config, source) =
         node.downcast_ref::<DataSourceExec>()?.downcast_to_file_source::<ParquetSource>()?;
     let predicate = config.file_source().filter()?;
-    let conditions = split_conjunction(&predicate);
-    let is_found = |condition: &&Arc<dyn PhysicalExpr>| {
-        condition.downcast_ref::<DynamicFilterPhysicalExpr>().is_some()
-    };
-    let (first, rest): (Vec<_>, Vec<_>) = conditions.into_iter().partition(is_found);
-    if first.is_empty() || rest.is_empty() {
+    let mut conditions = split_conjunction(&predicate);
+    if !conditions.iter().any(|condition| condition.is::<DynamicFilterPhysicalExpr>()) {
         return None;
     }
-    let predicate = conjunction(first.into_iter().chain(rest).cloned());
+    let rows = config.file_schema();
+    conditions.sort_by_key(|condition| Turn::of(condition, rows));
+    let predicate = conjunction(conditions.into_iter().cloned());
     let config = FileScanConfigBuilder::from(config.clone())
         .with_source(Arc::new(source.with_predicate(predicate)))
         .build();

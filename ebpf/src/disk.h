@@ -43,14 +43,14 @@ static __always_inline struct gendisk *disk_of(struct request___block *rq)
 {
 	struct request___v517 *old = (void *)rq;
 	if (bpf_core_field_exists(old->rq_disk))
-		return BPF_CORE_READ(old, rq_disk);
-	return BPF_CORE_READ(rq, q, disk);
+		return old->rq_disk;
+	return rq->q->disk;
 }
 
 /* Whether this completion is of the data of a request that a flush of the disk's cache belongs to. */
 static __always_inline bool is_flush_step(struct request___block *rq)
 {
-	__u32 flags = BPF_CORE_READ(rq, rq_flags);
+	__u32 flags = rq->rq_flags;
 	if (bpf_core_enum_value_exists(enum rqf_flags, __RQF_FLUSH_SEQ))
 		return flags & (1u << bpf_core_enum_value(enum rqf_flags, __RQF_FLUSH_SEQ));
 	return flags & (1u << 4);
@@ -58,9 +58,9 @@ static __always_inline bool is_flush_step(struct request___block *rq)
 
 static __always_inline void request_measure(struct block_request *request, struct request___block *rq)
 {
-	request->bytes = BPF_CORE_READ(rq, __data_len);
-	request->sector = BPF_CORE_READ(rq, __sector);
-	request->cmd_flags = BPF_CORE_READ(rq, cmd_flags);
+	request->bytes = rq->__data_len;
+	request->sector = rq->__sector;
+	request->cmd_flags = rq->cmd_flags;
 	/* What asks for nothing but a flush is made as a write of nothing. */
 	if (!request->bytes && (request->cmd_flags & REQUEST_OP_MASK) == REQUEST_OP_WRITE &&
 	    (request->cmd_flags & REQUEST_PREFLUSH))
@@ -76,7 +76,7 @@ static __always_inline struct task_struct *maker(void)
 {
 	struct task_struct *task = current_task();
 	struct task_struct___flags *worker = (void *)task;
-	if (thread_of(task) || !(BPF_CORE_READ(worker, flags) & PF_IO_WORKER))
+	if (thread_of(task) || !(FIELD(worker, flags) & PF_IO_WORKER))
 		return task;
 	return FIELD(task, group_leader);
 }
@@ -92,7 +92,7 @@ static __always_inline int request_make(struct request___block *rq, bool keep_fo
 	__u64 key = (__u64)rq;
 	struct block_request request = {};
 	request.made_ns = bpf_ktime_get_ns();
-	request.start_time_ns = BPF_CORE_READ(rq, start_time_ns);
+	request.start_time_ns = rq->start_time_ns;
 	request.is_foreign = !is_ours;
 	if (is_ours) {
 		identify(task, thread);
@@ -105,7 +105,7 @@ static __always_inline int request_make(struct request___block *rq, bool keep_fo
 		request.made_bytes = request.bytes;
 		struct gendisk *disk = disk_of(rq);
 		if (disk) {
-			request.device = BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+			request.device = disk->major << 20 | disk->first_minor;
 			BPF_CORE_READ_STR_INTO(&request.disk, disk, disk_name);
 		}
 	}
@@ -138,7 +138,7 @@ static __always_inline int request_insert(struct request___block *rq)
 	__u64 key = (__u64)rq;
 	struct block_request *request = bpf_map_lookup_elem(&block_requests, &key);
 	/* Inserted once more; else what was there ended without a completion, merged into another. */
-	if (request && request->start_time_ns == BPF_CORE_READ(rq, start_time_ns) &&
+	if (request && request->start_time_ns == rq->start_time_ns &&
 	    (request->start_time_ns || request->requeues))
 		return 0;
 	return request_make(rq, true);
@@ -150,7 +150,7 @@ static __always_inline int request_issue(struct request___block *rq)
 	struct block_request *request = bpf_map_lookup_elem(&block_requests, &key);
 	if (!request) {
 		/* The flush that the kernel makes of those that were asked for is nobody's. */
-		if (has_io_start || (BPF_CORE_READ(rq, cmd_flags) & REQUEST_OP_MASK) == REQUEST_OP_FLUSH)
+		if (has_io_start || (rq->cmd_flags & REQUEST_OP_MASK) == REQUEST_OP_FLUSH)
 			return 0;
 		request_make(rq, false);
 		request = bpf_map_lookup_elem(&block_requests, &key);
@@ -251,7 +251,7 @@ int BPF_PROG(tp_btf__block_rq_complete, struct request___block *rq, int error, u
 	struct block_request *request = bpf_map_lookup_elem(&block_requests, &key);
 	if (!request)
 		return 0;
-	if (done_bytes < BPF_CORE_READ(rq, __data_len) || is_flush_step(rq)) {
+	if (done_bytes < rq->__data_len || is_flush_step(rq)) {
 		if (error)
 			request->status = error;
 		return 0;

@@ -16,12 +16,22 @@
 -- @caveat Requests that had not completed when the recording ended are not among them.
 -- @plot timeline at_ns duration_ns
 -- @dataset web, database, vitals
-WITH slowest AS (
-    -- Texts are made of those that are shown, not of all.
+WITH slow AS (
+    SELECT min(duration_ns) AS duration_ns
+    FROM (
+        SELECT duration_ns
+        FROM block_io
+        WHERE duration_ns >= $min AND operation LIKE $operation
+        ORDER BY duration_ns DESC
+        LIMIT $limit
+    )
+),
+slowest AS (
+    -- Of most requests nothing but the time is read, and texts are made of those that are shown.
     SELECT *
     FROM block_io
-    WHERE duration_ns >= $min AND operation LIKE $operation
-    ORDER BY duration_ns DESC, ts, sector, tid, operation, queue_ns, bytes
+    WHERE duration_ns >= (SELECT duration_ns FROM slow) AND operation LIKE $operation
+    ORDER BY duration_ns DESC, ts, tid
     LIMIT $limit
 )
 SELECT

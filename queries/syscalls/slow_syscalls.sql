@@ -16,7 +16,7 @@
 -- @caveat A call that had not returned when the recording ended has no duration and is not here.
 -- @plot timeline ts duration_ns comm
 -- @dataset server, threads, compiler, database, web
-WITH slowest AS (
+WITH chosen AS (
     SELECT *
     FROM syscalls
     WHERE duration_ns >= $min_duration AND syscall LIKE $syscall
@@ -27,6 +27,16 @@ WITH slowest AS (
             'wait4', 'waitid', 'waitpid', 'pause', 'rt_sigsuspend', 'sigsuspend', 'rt_sigtimedwait',
             'rt_sigtimedwait_time64', 'futex', 'futex_time64', 'futex_wait', 'futex_waitv', 'accept', 'accept4'
         ))
+),
+slow AS (
+    SELECT min(duration_ns) AS duration_ns
+    FROM (SELECT duration_ns FROM chosen ORDER BY duration_ns DESC LIMIT $limit)
+),
+slowest AS (
+    -- Of most calls nothing but the time is read.
+    SELECT *
+    FROM chosen
+    WHERE duration_ns >= (SELECT duration_ns FROM slow)
     ORDER BY duration_ns DESC, ts, tid, syscall
     LIMIT $limit
 )

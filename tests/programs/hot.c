@@ -25,10 +25,14 @@ static APART void ten(long rounds)
 }
 int main(int argc, char **argv)
 {
+	// No two turns are alike: what looks at regular times must not fall into step with them.
+	unsigned int random = 1;
 	for (long i = argc > 1 ? atol(argv[1]) : 1000; i; i--) {
-		seventy(200000);
-		twenty(200000);
-		ten(200000);
+		random = random * 1103515245 + 12345;
+		long rounds = 100000 + (random >> 8) % 200000;
+		seventy(rounds);
+		twenty(rounds);
+		ten(rounds);
 	}
 	return 0;
 }

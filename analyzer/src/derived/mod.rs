@@ -7,6 +7,7 @@ mod inputs;
 mod lives;
 mod ordered;
 mod pass;
+mod transfers;
 mod waits;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct DerivedTable {
 }
 
 /// Every table that is computed.
-pub const TABLES: &[DerivedTable] = &[lives::TABLE, waits::TABLE];
+pub const TABLES: &[DerivedTable] = &[lives::TABLE, waits::TABLE, transfers::TABLE];
 
 /// The table called `name`.
 pub fn by_name(name: &str) -> Option<&'static DerivedTable> {

@@ -78,11 +78,20 @@ fn rank(args: &AccumulatorArgs) -> Result<f64> {
     }
 }
 
-/// How many values are in each bucket, from the first that has any.
+/// So many values are kept by their buckets: many groups have few values each, of a wide range.
+const FEW: usize = 512;
+
+/// What stands for the first bucket in the state of a histogram of few values.
+const IS_FEW: u32 = u32::MAX;
+
+/// How many values are in each bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Histogram {
-    first: u32,
+    /// The bucket of each value, as long as these are few.
+    few: Vec<u16>,
+    /// From the first bucket that has any value.
     counts: Vec<u64>,
+    first: u32,
     max: i64,
 }
 
@@ -110,10 +119,25 @@ fn middle(bucket: u32) -> i64 {
 impl Histogram {
     fn add(&mut self, value: i64) {
         self.max = self.max.max(value);
-        self.count(bucket(value), 1);
+        self.add_bucket(bucket(value));
+    }
+
+    fn add_bucket(&mut self, bucket: u32) {
+        // All fit: there are not 4,000.
+        match u16::try_from(bucket) {
+            Ok(bucket) if self.counts.is_empty() && self.few.len() < FEW => self.few.push(bucket),
+            _ => self.count(bucket, 1),
+        }
     }
 
     fn count(&mut self, bucket: u32, count: u64) {
+        for few in std::mem::take(&mut self.few) {
+            self.count_many(u32::from(few), 1);
+        }
+        self.count_many(bucket, count);
+    }
+
+    fn count_many(&mut self, bucket: u32, count: u64) {
         if self.counts.is_empty() {
             self.first = bucket;
         }
@@ -131,8 +155,13 @@ impl Histogram {
 
     /// The value below which a share of the values lies; none if there are none.
     fn quantile(&self, rank: f64) -> Option<i64> {
-        let all: u64 = self.counts.iter().sum();
+        let all = self.few.len() as u64 + self.counts.iter().sum::<u64>();
         let wanted = ((rank * all as f64).ceil() as u64).clamp(1, all.max(1));
+        if !self.few.is_empty() {
+            let mut few = self.few.clone();
+            let (_, bucket, _) = few.select_nth_unstable(wanted as usize - 1);
+            return Some(middle(u32::from(*bucket)).min(self.max));
+        }
         let mut seen = 0;
         for (bucket, count) in (self.first..).zip(&self.counts) {
             seen += count;
@@ -144,12 +173,14 @@ impl Histogram {
     }
 
     fn bytes(&self) -> usize {
-        self.counts.capacity() * size_of::<u64>()
+        self.few.capacity() * size_of::<u16>() + self.counts.capacity() * size_of::<u64>()
     }
 
     fn to_state(&self) -> Vec<u8> {
-        let mut state = self.first.to_le_bytes().to_vec();
+        let first = if self.few.is_empty() { self.first } else { IS_FEW };
+        let mut state = first.to_le_bytes().to_vec();
         state.extend(self.max.to_le_bytes());
+        state.extend(self.few.iter().flat_map(|bucket| bucket.to_le_bytes()));
         state.extend(self.counts.iter().flat_map(|count| count.to_le_bytes()));
         state
     }
@@ -159,9 +190,14 @@ impl Histogram {
         let (first, rest) = state.split_first_chunk::<4>().ok_or_else(wrong)?;
         let (max, counts) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
         self.max = self.max.max(i64::from_le_bytes(*max));
-        let counts =
-            counts.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
-        for (bucket, count) in (u32::from_le_bytes(*first)..).zip(counts) {
+        let first = u32::from_le_bytes(*first);
+        if first == IS_FEW {
+            let few = counts.as_chunks::<2>().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
+            few.for_each(|bucket| self.add_bucket(u32::from(bucket)));
+            return Ok(());
+        }
+        let counts = counts.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+        for (bucket, count) in (first..).zip(counts) {
             if count > 0 {
                 self.count(bucket, count);
             }
@@ -321,6 +357,11 @@ mod tests {
             let part = if value % 3 == 0 { &mut one } else { &mut two };
             part.add(value * 1000);
         }
+        // Of few values and of many, whichever is added to the other.
+        assert!(!one.few.is_empty() && two.few.is_empty());
+        let mut other = two.clone();
+        other.merge(&one.to_state()).unwrap();
+        assert_eq!(other, all);
         one.merge(&two.to_state()).unwrap();
         assert_eq!(one.quantile(0.5), all.quantile(0.5));
         assert_eq!(one.quantile(1.0), all.quantile(1.0));
@@ -328,5 +369,19 @@ mod tests {
         let median = all.quantile(0.5).unwrap();
         assert!((median - 500_000).abs() < 4_000, "{median}");
         assert_eq!(Histogram::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn few_values_count_like_many() {
+        let (mut few, mut many) = (Histogram::default(), Histogram::default());
+        for value in 0..300i64 {
+            few.add(value * value * 1000);
+            many.count(bucket(value * value * 1000), 1);
+        }
+        many.max = few.max;
+        assert!(few.counts.is_empty() && many.few.is_empty());
+        for rank in [0.0, 0.01, 0.5, 0.9, 0.99, 1.0] {
+            assert_eq!(few.quantile(rank), many.quantile(rank), "{rank}");
+        }
     }
 }
