@@ -62,6 +62,14 @@ fn the_reference_page_is_of_today() {
     }
 }
 
+#[test]
+fn the_pages_of_views_and_functions_are_of_today() {
+    for (list, path) in [("--views", "docs/views.md"), ("--functions", "docs/functions.md")] {
+        let page = ebrec(root(), &["schema", list, "--format", "markdown"]).ok();
+        assert!(holds(&root().join(path), &page), "{path} was stale: look at the change");
+    }
+}
+
 fn sql_files(folder: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(root().join("queries").join(folder)).unwrap();
     files.map(|entry| entry.unwrap().path()).collect()

@@ -13,6 +13,8 @@ const EXAMPLES: &str = "\
 Examples:
   ebrec schema                   all tables and views
   ebrec schema syscalls          the columns of one
+  ebrec schema --views           only views, which other tables are asked through
+  ebrec schema --functions       what SQL has on top of the usual
   ebrec schema --format markdown > schema.md";
 
 /// Describe tables, columns and functions
@@ -31,11 +33,39 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 
-    /// List the functions that ebrec adds to SQL
+    /// List views only: queries over other tables
     #[cfg(feature = "analyze")]
     #[arg(long, conflicts_with = "table")]
+    views: bool,
+
+    /// List the functions that ebrec adds to SQL
+    #[cfg(feature = "analyze")]
+    #[arg(long, conflicts_with_all = ["table", "views"])]
     functions: bool,
 }
+
+/// The source of what is a query over other tables.
+#[cfg(feature = "analyze")]
+const VIEW: &str = "view";
+
+/// How the page of all views begins.
+#[cfg(feature = "analyze")]
+const VIEWS: &str = "\
+# Views
+
+Generated from the headers of the SQL files in `queries/views/`: tables for `ebrec query` and for reports that are made of
+other tables ([tables](tables.md)). A view that has the name of a table takes its place, and the table is
+`NAME_segments`. `ebrec schema NAME` says the same of one.
+";
+
+/// How the page of all functions begins.
+#[cfg(feature = "analyze")]
+const FUNCTIONS: &str = "\
+# Functions
+
+Generated from the list of the functions that ebrec adds to SQL, which `ebrec query` has as all reports have them; what
+they cost beside what the engine has: [measurements](measurements.md).
+";
 
 /// A format of the description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,6 +96,15 @@ pub fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut items = items()?;
+    #[cfg(feature = "analyze")]
+    if args.views {
+        items.retain(|item| item.source == VIEW);
+        if args.format == Format::Markdown {
+            write!(out, "{VIEWS}")?;
+            items.iter().try_for_each(|item| write_section(item, &mut *out))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     if let Some(name) = &args.table {
         if !items.iter().any(|item| item.name == *name) {
             bail!("no table \"{name}\"; {}", hint(name, &items));
@@ -102,20 +141,19 @@ pub fn run(args: Args) -> Result<ExitCode> {
             )?;
         }
         Format::Markdown if args.table.is_none() => write!(out, "{}", docs::render())?,
-        Format::Markdown => {
-            for item in &items {
-                writeln!(
-                    out,
-                    "## {}\n\n{}\n\n| column | type | meaning |\n|---|---|---|",
-                    item.name, item.doc
-                )?;
-                for [name, ty, doc] in &item.columns {
-                    writeln!(out, "| `{name}` | {ty} | {doc} |")?;
-                }
-            }
-        }
+        Format::Markdown => items.iter().try_for_each(|item| write_section(item, &mut *out))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A table or view as a part of a page.
+fn write_section(item: &Item, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "\n## {}\n\n{}\n", item.name, item.doc)?;
+    writeln!(out, "| column | type | meaning |\n|---|---|---|")?;
+    for [name, ty, doc] in &item.columns {
+        writeln!(out, "| `{name}` | {ty} | {doc} |")?;
+    }
+    Ok(())
 }
 
 /// What to do about the name of a table that there is not.
@@ -137,7 +175,7 @@ fn items() -> Result<Vec<Item>> {
         items.push(Item {
             name: view.name,
             doc: view.doc,
-            source: "view".to_string(),
+            source: VIEW.to_string(),
             columns: columns.collect(),
         });
     }
@@ -192,7 +230,8 @@ fn functions(format: Format, out: &mut dyn Write) -> Result<()> {
             writeln!(out, "{:#}", json!({ "functions": list }))?;
         }
         Format::Markdown => {
-            writeln!(out, "| function | returns |\n|---|---|")?;
+            write!(out, "{FUNCTIONS}")?;
+            writeln!(out, "\n| function | returns |\n|---|---|")?;
             for function in functions {
                 writeln!(out, "| `{}` | {} |", function.usage, function.doc)?;
             }

@@ -29,14 +29,23 @@ sites AS (
     WHERE fault LIKE $fault
     GROUP BY host, upid, fault, mode, stack_id
 ),
+places AS (
+    -- Of each stack once, and no list of frames goes through the join.
+    SELECT
+        host, stack_id,
+        CASE WHEN $by IN ('stack', 'function') THEN stack_leaf(folded) END AS function,
+        CASE WHEN $by <> 'process' THEN frames[1]['module'] END AS module,
+        CASE WHEN $by = 'stack' THEN folded END AS stack
+    FROM stacks
+),
 named AS (
     SELECT
         coalesce(p.comm, '?') AS comm, t.fault, t.mode, t.faults,
-        CASE WHEN $by IN ('module', 'process') THEN NULL ELSE coalesce(stack_leaf(s.folded), '?') END AS function,
-        CASE WHEN $by = 'process' THEN NULL ELSE coalesce(s.frames[1]['module'], '?') END AS module,
-        CASE WHEN $by = 'stack' THEN coalesce(s.folded, '?') END AS stack
+        CASE WHEN $by IN ('stack', 'function') THEN coalesce(s.function, '?') END AS function,
+        CASE WHEN $by <> 'process' THEN coalesce(s.module, '?') END AS module,
+        CASE WHEN $by = 'stack' THEN coalesce(s.stack, '?') END AS stack
     FROM sites t
-    LEFT JOIN stacks s ON t.host = s.host AND t.stack_id = s.stack_id
+    LEFT JOIN places s ON t.host = s.host AND t.stack_id = s.stack_id
     LEFT JOIN processes p ON t.host = p.host AND t.upid = p.upid
 ),
 together AS (

@@ -92,17 +92,23 @@ impl Trace {
                 }
             }
         }
-        let mut files = BTreeMap::new();
+        let mut wanted = Vec::new();
         for table in TABLES {
-            let of_table: &mut Vec<PathBuf> = files.entry(table.name).or_default();
-            for (segment, source) in &sources {
-                let path = source.join(table.name).join(segment_file_name(*segment));
-                match check_ends(&path) {
-                    Ok(()) => of_table.push(path),
-                    // The source was not recorded, or a segment is being dropped: then its seal is gone.
-                    Err(error) if error.is_not_found() && table.name != "segments" => {}
-                    Err(error) => return Err(error),
-                }
+            let path = |(segment, source): (&u64, &&Path)| {
+                source.join(table.name).join(segment_file_name(*segment))
+            };
+            wanted.extend(sources.iter().map(path).map(|path| (table.name, path)));
+        }
+        // There may be thousands, and each is opened.
+        let checked: Vec<Result<()>> =
+            wanted.par_iter().map(|(_, path)| check_ends(path)).collect();
+        let mut files: BTreeMap<&'static str, Vec<PathBuf>> = BTreeMap::new();
+        for ((table, path), checked) in wanted.into_iter().zip(checked) {
+            match checked {
+                Ok(()) => files.entry(table).or_default().push(path),
+                // The source was not recorded, or a segment is being dropped: then its seal is gone.
+                Err(error) if error.is_not_found() && table != "segments" => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Trace {

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use aya::maps::{Array, Map};
 use aya::programs::{CgroupAttachMode, CgroupSock, Iter};
 
-use super::{Kernel, program, reasons, refusal};
+use super::attach::{program, refusal};
+use super::{Kernel, reasons};
 use crate::Error;
 
 /// Sockets that are followed at once.
