@@ -375,6 +375,8 @@ pub fn type_name(ty: &DataType) -> String {
         DataType::Timestamp(..) => "timestamp".into(),
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "text".into(),
         DataType::Boolean => "bool".into(),
+        DataType::List(of) => format!("list of {}", type_name(of.data_type())),
+        DataType::Struct(_) => "struct".into(),
         other => other.to_string().to_lowercase(),
     }
 }
