@@ -9,13 +9,15 @@
  * indexes are one more than the index, 0 for none. */
 struct call {
 	__u8 args;	   /* number of arguments */
-	__u8 wanted;	   /* whether it is recorded */
+	__u8 wanted;	   /* whether it is recorded: 0, WANTED, WANTED_COPY */
 	__u8 path, path2;  /* arguments that are paths */
 	__u8 address;	   /* argument that is a socket address */
 	__u8 address_kind; /* how long it is: ADDRESS_ below */
 	__u8 address_len;  /* argument with its length */
 	__u8 is_exec;
 };
+#define WANTED 1
+#define WANTED_COPY 2	  /* of fcntl(): its requests that copy a descriptor */
 #define ADDRESS_LEN 1	  /* the length is an argument */
 #define ADDRESS_LEN_PTR 2 /* the argument points to the length */
 #define ADDRESS_MSGHDR 3  /* it is in a struct msghdr */
@@ -83,6 +85,13 @@ static __always_inline __u32 call_number(struct pt_regs *regs)
 #endif
 }
 
+/* Whether a wanted call is recorded with these arguments. */
+static __always_inline bool is_recorded(struct call *what, __u64 *args)
+{
+	__u32 request = args[1];
+	return what->wanted == WANTED || request == 0 /* F_DUPFD */ || request == 1030 /* F_DUPFD_CLOEXEC */;
+}
+
 static __always_inline int syscall_begins(struct pt_regs *regs, long number, bool guarded)
 {
 	struct task_struct *task = current_task();
@@ -104,6 +113,8 @@ static __always_inline int syscall_begins(struct pt_regs *regs, long number, boo
 	if (what && !what->wanted)
 		return 0;
 	arguments(thread->args, regs, compat);
+	if (what && !is_recorded(what, thread->args))
+		return 0;
 	if (what && what->is_exec && !no_paths)
 		keep_exec_path(task, (void *)thread->args[what->path == 2], false);
 	thread->call = call;
@@ -246,6 +257,8 @@ static __always_inline int syscall_returns(struct pt_regs *regs, long ret, bool 
 	if (!what || !what->wanted)
 		return 0;
 	arguments(thread->args, regs, compat);
+	if (!is_recorded(what, thread->args))
+		return 0;
 	syscall_emit(task, thread, now_ns, EBREC_UNKNOWN, ret);
 	return 0;
 }

@@ -24,7 +24,11 @@ pub struct Call {
 // SAFETY: eight bytes without padding, any value is valid.
 unsafe impl aya::Pod for Call {}
 
-/// The entries for all numbers of an architecture, 32-bit (compat) calls behind the others.
+/// What `wanted` says of `fcntl` where only its requests are recorded that copy a descriptor; as `WANTED_COPY`.
+const WANTED_COPY: u8 = 2;
+
+/// The entries for all numbers of an architecture, 32-bit (compat) calls behind the others. Where `dup` is wanted, so is
+/// of `fcntl` what does the same: without it nobody knows what a descriptor is that another was copied to.
 pub fn table(arch: Arch, wanted: Option<&BTreeSet<&'static str>>) -> Vec<Call> {
     let numbers =
         [false, true].into_iter().flat_map(|compat| (0..CALLS).map(move |number| (compat, number)));
@@ -50,9 +54,15 @@ fn entry(
         Some(Address::Msghdr { .. }) if compat => (0, 0, 0),
         Some(Address::Msghdr { arg }) => (arg + 1, 3, 0),
     };
+    let is_wanted = |name| wanted.is_none_or(|wanted| wanted.contains(name));
+    let wanted = match name {
+        name if is_wanted(name) => 1,
+        "fcntl" | "fcntl64" if is_wanted("dup") => WANTED_COPY,
+        _ => 0,
+    };
     Call {
         args: decoding.args,
-        wanted: wanted.is_none_or(|wanted| wanted.contains(name)).into(),
+        wanted,
         path: index(decoding.path),
         path2: index(decoding.path2),
         address,
@@ -82,5 +92,9 @@ mod tests {
             2,
             "once for each convention"
         );
+        let copies = table(Arch::X86_64, Some(&BTreeSet::from(["dup"])));
+        assert_eq!((copies[32].wanted, copies[72].wanted, copies[33].wanted), (1, WANTED_COPY, 0));
+        let both = table(Arch::X86_64, Some(&BTreeSet::from(["dup", "fcntl"])));
+        assert_eq!(both[72].wanted, 1);
     }
 }

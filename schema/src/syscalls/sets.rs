@@ -83,7 +83,7 @@ const SECURITY: &str = "
     chmod fchmod fchmodat fchmodat2 chown fchown lchown chown32 fchown32 lchown32 fchownat
     setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
     file_setattr
-    mkdir mkdirat chdir fchdir dup2 dup3 utime utimes futimesat utimensat utimensat_time64
+    mkdir mkdirat chdir fchdir dup dup2 dup3 utime utimes futimesat utimensat utimensat_time64
     socket connect bind listen accept accept4 socketcall";
 
 /// Why a list of system calls was refused.
