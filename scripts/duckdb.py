@@ -208,8 +208,19 @@ def step(source):
     )"""
 
 
+# Where relative paths begin: of processes that never change it. It is the whole truth of the traces that are made.
+HOMES = """
+homes AS (
+    SELECT p.host, p.upid, CASE WHEN p.cwd = '/' THEN '/' ELSE concat(p.cwd, '/') END AS home
+    FROM processes p
+    ANTI JOIN (SELECT DISTINCT host, upid FROM syscalls WHERE syscall IN ('chdir', 'fchdir', 'pivot_root', 'setns')) m
+        ON p.host = m.host AND p.upid = m.upid
+    WHERE p.cwd LIKE '/%'
+)"""
+
 TRANSFERS = f"""
 WITH
+{HOMES},
 named AS (
     SELECT
         host,
@@ -325,14 +336,43 @@ openings AS (
     FROM syscalls
     WHERE ret >= 0 AND path IS NOT NULL AND syscall IN ('open', 'openat', 'openat2', 'creat')
 )
-SELECT d.*, CASE WHEN d.last = 1 THEN '(socket)' ELSE o.path END AS path, o.relative_to_upid
+SELECT
+    d.*,
+    CASE WHEN d.last = 1 THEN '(socket)' WHEN h.home IS NULL THEN o.path ELSE concat(h.home, o.path) END AS path
 FROM done d
 LEFT JOIN openings o ON d.host = o.host AND d.last = o.what
+LEFT JOIN homes h ON o.host = h.host AND o.relative_to_upid = h.upid
 WHERE d.operation IS NOT NULL
 """
 
+FILES = f"""
+WITH
+{HOMES}
+SELECT
+    s.* REPLACE (
+        CASE
+            WHEN h.home IS NULL OR path IS NULL OR path LIKE '/%' OR syscall IN ('symlink', 'symlinkat', 'mount') THEN path
+            WHEN syscall LIKE '%at' AND arg0 & 4294967295 <> 4294967196 THEN path
+            ELSE concat(h.home, path)
+        END AS path,
+        CASE
+            WHEN h.home IS NULL OR path2 IS NULL OR path2 LIKE '/%' THEN path2
+            WHEN syscall IN ('renameat', 'renameat2', 'linkat') AND arg2 & 4294967295 <> 4294967196 THEN path2
+            ELSE concat(h.home, path2)
+        END AS path2
+    )
+FROM syscalls s
+LEFT JOIN homes h ON s.host = h.host AND s.upid = h.upid
+WHERE path IS NOT NULL
+"""
+
 # What is computed in one pass, by its name.
-PASSES = {"allocation_lives_computed": LIVES, "waits_computed": WAITS, "transfers_computed": TRANSFERS}
+PASSES = {
+    "allocation_lives_computed": LIVES,
+    "waits_computed": WAITS,
+    "transfers_computed": TRANSFERS,
+    "files_computed": FILES,
+}
 
 # Which half of a register an argument is made of.
 WHOLE = set("Path Path2 Address AddressLenPtr Msghdr Pointer Buffer Size Long Hex Offset FcntlArgument".split())

@@ -1,11 +1,11 @@
 //! Tests that drive the command `ebrec` as its users do. One module per subject; `command` runs it.
-
 mod baseline;
 mod browser;
 mod checks;
 mod command;
 mod datasets;
 mod falco;
+mod files;
 mod forgotten;
 mod hardship;
 #[cfg(all(feature = "record", target_os = "linux"))]
@@ -21,7 +21,6 @@ mod stacks;
 mod synthetic;
 mod tidy;
 mod trace;
-mod transfers;
 mod truth;
 #[cfg(target_os = "linux")]
 mod walks;

@@ -11,7 +11,7 @@
 -- @column times [total]    How often, failed ones included.
 -- @column failed [total]   How many of them failed.
 -- @column error            Of the failed ones, the error; of several, the last in the order of letters.
--- @column path [key]       The file: absolute where the working directory is known, else as the program wrote it.
+-- @column path [key]       The file: absolute where it is known where it begins, else as the program wrote it.
 -- @column path2 [key]      The new name, or the link; NULL of operations with one path.
 -- @caveat `create` is an open that makes the file if there is none; it may have been there.
 -- @caveat What is done to a descriptor (`fchmod`, `fchown`, `ftruncate`) has no path and is not here.

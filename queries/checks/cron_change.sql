@@ -22,8 +22,6 @@
 -- @caveat A file opened with `openat2` counts as changed: whether to write lies in a structure that is not recorded.
 -- @caveat What a package manager and the scripts of packages do is left out; `ebrec report file_changes --path
 --     '/etc/cron%'` has it.
--- @caveat A table that is changed by a path relative to `/etc/cron.d` or the like is not seen; those that `crontab`
---     itself uses, relative to `/var/spool/cron`, are.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
 -- @fires attacks, persistence, intrusion
@@ -49,8 +47,7 @@ changes AS (
             file,
             '^(/proc/[^/]+/root|/host(fs)?|/rootfs|/mnt)?/etc/'
                 || '(cron\.(d|hourly|daily|weekly|monthly|yearly)/.|(cron|anacron)tab$|crontabs/.)'
-                -- `crontab` works from within its folder.
-                || '|^((/proc/[^/]+/root|/host(fs)?|/rootfs|/mnt)?/var/spool/(cron|at|anacron)/|(crontabs|atjobs)/).'
+                || '|^(/proc/[^/]+/root|/host(fs)?|/rootfs|/mnt)?/var/spool/(cron|at|anacron)/.'
         )
         AND NOT regexp_like(coalesce(exe, ''), '^/(usr/)?s?bin/(cron|crond|anacron|atd)$')
     GROUP BY host, upid

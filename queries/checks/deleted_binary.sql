@@ -18,7 +18,6 @@
 -- @column exe         The file.
 -- @column removed_by  Name of the thread that removed it; NULL when that was before the recording.
 -- @column remover_pid Its process id.
--- @caveat A file removed with its whole folder by a path relative to a changed working directory is not known.
 -- @evidence SELECT * FROM files WHERE host = {host} AND path = {exe} AND operation IN ('unlink', 'exec')
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution

@@ -23,7 +23,6 @@
 -- @column runs        How often it was run.
 -- @column argv        Its arguments, at first.
 -- @caveat What lay in `/tmp` before the recording and was not touched in it is not told.
--- @caveat A path that was relative to a changed working directory is not known.
 -- @evidence SELECT * FROM files WHERE host = {host} AND (path = {program} OR path2 = {program})
 -- @next ebrec explain --pid {pid} --at {ts}
 -- @fires attacks, execution

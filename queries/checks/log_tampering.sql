@@ -19,8 +19,6 @@
 -- @column files [total]  How many files.
 -- @column operations     What was done to them.
 -- @caveat What `logrotate` and the scripts of packages start is left out.
--- @caveat A file that is removed with its folder is named relative to it and not seen; the folders of the audit, the
---     journal and of web servers are.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path2 = {file}) ORDER BY ts, operation, path, path2
 -- @fires attacks, persistence, intrusion

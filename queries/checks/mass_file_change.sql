@@ -26,8 +26,6 @@
 -- @column first_file   One of them, the first by name.
 -- @caveat Files that are encrypted in their place and keep their names are not found, nor are those that one process
 --     writes to and another, that it did not start, renames.
--- @caveat A path that was relative to a changed working directory, or to an open folder, is told as the program wrote
---     it: folders that are only known so count as one.
 -- @evidence SELECT * FROM files WHERE host = {host} AND operation IN ('rename', 'unlink', 'create')
 --     AND (path2 LIKE concat('%', {suffix}) OR path LIKE concat('%', {suffix}) OR path = {first_file})
 -- @next ebrec report file_changes --path {first_file}

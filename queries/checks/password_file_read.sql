@@ -20,19 +20,12 @@
 -- @column exe         Program file of the process at the first of them.
 -- @column file [key]  The first of the files, in the order of letters.
 -- @caveat Attempts that failed are not told.
--- @caveat A file named relative to a directory counts when the process entered or opened `/etc` as well.
 -- @caveat What packages do while they are installed is left out.
 -- @evidence SELECT ts, last_ts, comm, exe, operation, path, path2, calls, failures FROM file_accesses WHERE host =
 --     {host} AND upid = {upid} AND (path = {file} OR path = '/etc') ORDER BY ts, operation, path, path2
 -- @fires attacks, persistence, intrusion
 -- @silent lookalikes, web, compiler, database, packages, cron, desktop
 WITH RECURSIVE
--- What was named relative to the folder of a descriptor, or after several changes of directory, has no absolute path.
-inside AS (
-    SELECT DISTINCT host, upid
-    FROM file_accesses
-    WHERE path = '/etc' AND operation IN ('chdir', 'read', 'open')
-),
 reads AS (
     SELECT
         f.host,
@@ -43,17 +36,15 @@ reads AS (
         first_value(f.exe ORDER BY f.ts, f.path) AS exe,
         array_agg(DISTINCT f.path ORDER BY f.path) AS names
     FROM file_accesses f
-    LEFT JOIN inside i ON f.host = i.host AND f.upid = i.upid
     WHERE
         -- Of a link, `path` is what it points to.
         f.operation IN ('read', 'open', 'link', 'symlink', 'rename')
         AND f.failures < f.calls
         AND regexp_like(
             f.path,
-            '^((/proc/[^/]+/root|/host(fs)?|/rootfs|/mnt)?/etc/)?(security/opasswd|(g?shadow)-?)$'
+            '^(/proc/[^/]+/root|/host(fs)?|/rootfs|/mnt)?/etc/(security/opasswd|(g?shadow)-?)$'
                 || '|^/var/backups/g?shadow\.bak$'
         )
-        AND (f.path LIKE '/%' OR i.upid IS NOT NULL)
         AND NOT regexp_like(
             coalesce(f.exe, ''),
             '^/(usr/)?s?bin/(login|sshd|su|sudo|doas|passwd|chpasswd|chgpasswd|chage|chfn|chsh|gpasswd|newgrp|sg|expiry'

@@ -20,7 +20,6 @@
 -- @column refused [total]  Those that could not be.
 -- @caveat The number of a process is compared with that of the reader: in a container of its own numbers, a process
 --     that reads itself counts.
--- @caveat A program that opens the folder of a process and files relative to it, as `htop` does, is not seen.
 -- @evidence SELECT f.ts, f.comm, f.exe, f.operation, f.path, f.calls, f.failures FROM file_accesses f JOIN processes p
 --     ON f.host = p.host AND f.upid = p.upid WHERE f.host = {host} AND (f.upid = {upid} OR p.parent_upid = {upid}) AND
 --     f.path LIKE '/proc/%' ORDER BY f.ts, f.path

@@ -13,56 +13,24 @@
 -- @column access            How it was to be used: `r` read, `w` write, `c` create, `t` truncate, `a` append; NULL
 --     where only `openat2` was called, which has that in memory.
 -- @column total_ns [total]  Time in the calls.
--- @column path [key]        The file: absolute where the working directory is known, else as the program wrote it.
+-- @column path [key]        The file: absolute where it is known where it begins, else as the program wrote it.
 -- @caveat Paths are as they were asked for: what they are below a symbolic link, in a container or after `chroot` is
 --     not told, and two programs may give a file two names.
--- @caveat A path that is relative to a directory other than the working directory, or to one that a program changed,
---     stays relative: two files may be one row.
+-- @caveat A path stays relative where its directory was not seen to be opened, such as by a process that was there before
+--     the recording: two files may be one row.
 -- @plot bar path opens
 -- @dataset script, compiler, database, web
 WITH
--- After a change of directory the directory in `processes` does not tell where a path begins.
-moved AS (
-    SELECT DISTINCT host, upid FROM syscalls WHERE syscall IN ('chdir', 'fchdir', 'chroot', 'pivot_root')
-),
-homes AS (
-    SELECT p.host, p.upid, CASE WHEN p.cwd = '/' THEN '/' ELSE concat(p.cwd, '/') END AS home
-    FROM processes p
-    LEFT ANTI JOIN moved m ON p.host = m.host AND p.upid = m.upid
-    WHERE p.cwd LIKE '/%'
-),
-opens AS (
+placed AS (
     SELECT
-        host,
-        upid,
         comm,
         path,
         duration_ns,
         error,
-        -- The lower half of the register is -100, AT_FDCWD: relative to the working directory.
-        path NOT LIKE '/%' AND path <> ''
-            AND (syscall IN ('open', 'creat') OR arg0 & 4294967295 = 4294967196) AS is_relative,
-        CASE syscall
-            WHEN 'open' THEN arg1
-            WHEN 'openat' THEN arg2
-            -- O_CREAT|O_WRONLY|O_TRUNC
-            WHEN 'creat' THEN 577
-        END AS flags
-    FROM syscalls
-    WHERE syscall IN ('open', 'openat', 'openat2', 'creat') AND path IS NOT NULL
-),
-placed AS (
-    SELECT
-        o.comm,
-        CASE
-            WHEN is_relative AND home IS NOT NULL THEN concat(home, regexp_replace(path, '^(\./+)+', ''))
-            ELSE path
-        END AS path,
-        duration_ns,
-        error,
-        flags
-    FROM opens o
-    LEFT JOIN homes h ON o.host = h.host AND o.upid = h.upid
+        -- O_CREAT|O_WRONLY|O_TRUNC
+        CASE WHEN syscall = 'creat' THEN 577 ELSE flags END AS flags
+    FROM files
+    WHERE syscall IN ('open', 'openat', 'openat2', 'creat')
 ),
 sums AS (
     SELECT

@@ -1,6 +1,6 @@
 -- # What each process did with which file
 -- One row per process, kind of operation and path: system calls and io_uring operations that were given a path, put
--- together. Paths are absolute where the working directory is known (view `files`), without `.`, `..` and doubled
+-- together. Paths are absolute where it is known where they begin (view `files`), without `.`, `..` and doubled
 -- slashes. A symbolic link is not followed: its making is an operation of its own, and `path` is then what it
 -- points to.
 -- @column ts         When the first of them began.

@@ -1,9 +1,10 @@
 -- # File operations
 -- One row per system call or io_uring operation that was given a path: open, stat, unlink, rename, chmod, ...
--- A relative path is made absolute when it is relative to the working directory and that is known:
--- the process was seen to start, or was there when recording began, and never changed it or changed it once to an
--- absolute path. Otherwise
--- it is as the program wrote it. The end of a symbolic link's text is never changed.
+-- A relative path is made absolute by following the working directory and the open directories of each process through
+-- its calls, forks and executions; so is one through `/proc/self/cwd`, `/proc/self/root` or a directory of
+-- `/proc/self/fd`. Otherwise it is as the program wrote it: that is so where a directory was not seen to be opened, such as
+-- by a process that had it open when the recording began. The text of a symbolic link is never changed.
+-- @whole syscalls, process_events
 -- @column ts           When the call began.
 -- @column duration_ns  Time in the call.
 -- @column host         Name of the machine.
@@ -19,59 +20,8 @@
 -- @column syscall      Name of the call.
 -- @column ret          What it returned.
 -- @column error        Name of the error; NULL on success.
-WITH
--- After a change of directory the directory in `processes` does not tell where a path begins; a change to an
--- absolute path does, if it is the only one.
-moved AS (
-    SELECT
-        host,
-        upid,
-        min(ts) AS moved_ts,
-        CASE
-            WHEN count(*) = 1 AND min(syscall) = 'chdir' AND min(path) = '/' THEN '/'
-            WHEN count(*) = 1 AND min(syscall) = 'chdir' AND min(path) LIKE '/%' THEN concat(min(path), '/')
-        END AS moved_home
-    FROM syscalls
-    WHERE syscall IN ('chdir', 'fchdir', 'chroot', 'pivot_root') AND ret = 0
-    GROUP BY host, upid
-),
-homes AS (
-    SELECT
-        p.host,
-        p.upid,
-        CASE WHEN p.cwd = '/' THEN '/' WHEN p.cwd LIKE '/%' THEN concat(p.cwd, '/') END AS home,
-        m.moved_ts,
-        m.moved_home
-    FROM moved m
-    RIGHT JOIN processes p ON p.host = m.host AND p.upid = m.upid
-),
-calls AS (
-    SELECT
-        s.*,
-        coalesce(
-            syscall_arg(syscall, 'dirfd', arg0, arg1, arg2, arg3, arg4, arg5),
-            syscall_arg(syscall, 'olddirfd', arg0, arg1, arg2, arg3, arg4, arg5),
-            syscall_arg(syscall, 'from_dirfd', arg0, arg1, arg2, arg3, arg4, arg5),
-            -100
-        ) AS dirfd,
-        coalesce(
-            syscall_arg(syscall, 'newdirfd', arg0, arg1, arg2, arg3, arg4, arg5),
-            syscall_arg(syscall, 'to_dirfd', arg0, arg1, arg2, arg3, arg4, arg5),
-            -100
-        ) AS dirfd2,
-        syscall_arg(syscall, 'flags', arg0, arg1, arg2, arg3, arg4, arg5) AS flags
-    FROM syscalls s
-    WHERE path IS NOT NULL
-),
-placed AS (
-    SELECT
-        c.*,
-        CASE
-            WHEN h.moved_ts IS NULL THEN h.home
-            WHEN c.ts >= h.moved_ts THEN h.moved_home
-        END AS home
-    FROM homes h
-    RIGHT JOIN calls c ON c.host = h.host AND c.upid = h.upid
+WITH calls AS (
+    SELECT *, syscall_arg(syscall, 'flags', arg0, arg1, arg2, arg3, arg4, arg5) AS flags FROM files_computed
 )
 SELECT
     c.ts,
@@ -106,19 +56,10 @@ SELECT
         WHEN c.syscall IN ('umount', 'umount2') THEN 'umount'
         ELSE c.syscall
     END AS operation,
-    -- -100 is AT_FDCWD: relative to the working directory.
-    CASE
-        WHEN c.dirfd = -100 AND c.home IS NOT NULL AND c.path <> '' AND c.path NOT LIKE '/%'
-            AND c.syscall NOT IN ('symlink', 'symlinkat', 'mount') THEN concat(c.home, c.path)
-        ELSE c.path
-    END AS path,
-    CASE
-        WHEN c.dirfd2 = -100 AND c.home IS NOT NULL AND c.path2 <> '' AND c.path2 NOT LIKE '/%'
-            THEN concat(c.home, c.path2)
-        ELSE c.path2
-    END AS path2,
+    c.path,
+    c.path2,
     c.flags,
     c.syscall,
     c.ret,
     c.error
-FROM placed c
+FROM calls c

@@ -86,3 +86,52 @@ fn a_call_of_32_bits_is_found() {
         ["compat made 2 32-bit system calls: exit, open"]
     );
 }
+
+/// Ways to a directory, for a program in Python that has `home`.
+const WAYS: [(&str, &str); 6] = [
+    (
+        "step by step",
+        "[os.chdir(part) for part in ['/'] + home.split('/')[1:] + ['.ssh']]; os.open('id_ed25519', 0)",
+    ),
+    ("fchdir", "d = os.open(home, 0); os.fchdir(os.dup(d)); os.open('.ssh/id_ed25519', 0)"),
+    (
+        "openat",
+        "d = fcntl.fcntl(os.open(home + '/.ssh', 0), fcntl.F_DUPFD_CLOEXEC, 20); os.open('id_ed25519', 0, dir_fd=d)",
+    ),
+    (
+        "fork",
+        "os.chdir(home); os.waitpid(os.fork() or (os.chdir('.ssh'), os.open('id_ed25519', 0), os._exit(0)), 0)",
+    ),
+    ("/proc/self/cwd", "os.chdir(home + '/.ssh'); os.open('/proc/self/cwd/id_ed25519', 0)"),
+    ("..", "os.chdir(home + '/.ssh'); os.open('../.ssh//./id_ed25519', 0)"),
+];
+
+#[test]
+fn a_file_is_found_whatever_way_leads_to_its_directory() {
+    for (way, python) in WAYS {
+        let Some(lab) = Lab::open() else { return };
+        key(&lab);
+        let home = lab.path().canonicalize().unwrap();
+        let program = format!("import fcntl, os; home = {home:?}; {python}");
+        let record = ["record", "-q", "-s", "security", "--", "python3", "-c", &program];
+        assert_eq!(lab.ebrec(&record).code, 0, "{way}");
+        lab.assert_complete();
+        assert_eq!(sentences(&lab, "ssh_key_read").len(), 1, "{way}");
+        let sql = "SELECT path FROM files WHERE path NOT LIKE '/%' AND path <> ''";
+        assert_eq!(lab.rows(sql), [""; 0], "{way}");
+    }
+}
+
+#[test]
+fn what_is_removed_with_its_directory_is_told_by_its_path() {
+    let Some(lab) = Lab::open() else { return };
+    fs::create_dir_all(lab.path().join("a/b")).unwrap();
+    fs::write(lab.path().join("a/b/c"), "").unwrap();
+    let run = lab.ebrec(&["record", "-q", "-s", "security", "--", "rm", "-r", "a"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let a = lab.path().canonicalize().unwrap().join("a");
+    let removed = ["b/c", "b", ""].map(|inner| format!("{}", a.join(inner).display()));
+    let removed = removed.map(|path| path.trim_end_matches('/').to_string());
+    let sql = "SELECT path FROM files WHERE operation IN ('unlink', 'rmdir') ORDER BY ts";
+    assert_eq!(lab.rows(sql), removed);
+}

@@ -88,7 +88,7 @@ pub fn run<'a>(
     let mut order: Vec<usize> = (0..checks.len()).collect();
     order.sort_by_key(|index| (checks[*index].window, *index));
     let mut results: Vec<Option<Result>> = checks.iter().map(|_| None).collect();
-    let mut looked_at = None;
+    let (mut looked_at, mut unplaced) = (None, None);
     for index in order {
         let check = checks[index];
         if let Some(seen) = &seen {
@@ -99,11 +99,11 @@ pub fn run<'a>(
             let since = since.max(from);
             if looked_at != Some(since) {
                 session.look_from(since, to)?;
-                looked_at = Some(since);
+                (looked_at, unplaced) = (Some(since), None);
             }
         }
         let began = Instant::now();
-        let mut result = one(session, check, &values[index], &kept)
+        let mut result = one(session, check, &values[index], &kept, &mut unplaced)
             .unwrap_or_else(|error| Result::of(check, Verdict::Failed(error.to_string())));
         if let Some(seen) = &mut seen {
             let all = result.findings.len();
@@ -157,6 +157,7 @@ fn one<'a>(
     check: &'a Check,
     values: &Values,
     kept: &[&str],
+    unplaced: &mut Option<unseen::Unplaced>,
 ) -> std::result::Result<Result<'a>, Error> {
     let missing: Vec<&String> =
         check.report.header.needs.iter().filter(|table| !session.is_recorded(table)).collect();
@@ -188,6 +189,13 @@ fn one<'a>(
             .collect();
         reasons.extend(unseen::left_out(session, check, &rows.scans));
         reasons.extend(unseen::redacted(session, check, &rows.scans));
+        if unseen::Unplaced::concerns(check) {
+            let unplaced = match unplaced {
+                Some(unplaced) => unplaced,
+                None => unplaced.insert(unseen::Unplaced::of(session)?),
+            };
+            reasons.extend(unplaced.reason(check));
+        }
         result.verdict = match reasons.is_empty() {
             true => Verdict::Clean,
             false => Verdict::CannotTell(reasons),

@@ -1,11 +1,15 @@
 //! What a check looks for and a recording was asked to leave out: nobody can say that it is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
 use regex::Regex;
 
 use super::Check;
+use crate::error::Error;
 use crate::session::Session;
 
 /// Functions that look into a text. Where arguments are only shown, they may be missing.
@@ -91,6 +95,55 @@ pub fn redacted(session: &Session, check: &Check, scans: &[(usize, String)]) -> 
     }
     reasons.dedup();
     reasons
+}
+
+/// Operations on files whose paths begin where nobody knows, of what the session is narrowed to: how many of each kind
+/// there are that did not fail.
+#[derive(Debug)]
+pub struct Unplaced(BTreeMap<String, i64>);
+
+impl Unplaced {
+    /// The view that tells of them.
+    const VIEW: &str = "file_accesses";
+
+    /// Counts them.
+    pub fn of(session: &Session) -> Result<Unplaced, Error> {
+        // The text of a symbolic link is no path, and neither is the device of a mount.
+        let sql = format!(
+            "SELECT CAST(operation AS VARCHAR), CAST(sum(calls - failures) AS BIGINT) FROM {} WHERE \
+             CASE WHEN operation IN ('symlink', 'mount') THEN path2 ELSE path END NOT LIKE '/%' AND path <> '' \
+             AND calls > failures GROUP BY 1",
+            Unplaced::VIEW
+        );
+        let mut kinds = BTreeMap::new();
+        for batch in session.sql(&sql)? {
+            let batch = batch?;
+            let column = |index: usize, ty| {
+                cast(batch.column(index), &ty).map_err(|error| Error::Run(error.to_string()))
+            };
+            let (names, counts) = (column(0, DataType::Utf8)?, column(1, DataType::Int64)?);
+            let names = names.as_string::<i32>().iter().flatten().map(str::to_string);
+            kinds.extend(names.zip(counts.as_primitive::<Int64Type>().values().iter().copied()));
+        }
+        Ok(Unplaced(kinds))
+    }
+
+    /// Whether a check looks at such operations at all.
+    pub fn concerns(check: &Check) -> bool {
+        body(&check.report.sql).contains(Unplaced::VIEW)
+    }
+
+    /// Why a check cannot tell, if it looks for operations of these kinds.
+    pub fn reason(&self, check: &Check) -> Option<String> {
+        let body = body(&check.report.sql);
+        let is_named = |kind: &str| body.split('\'').skip(1).step_by(2).any(|text| text == kind);
+        let named: i64 =
+            self.0.iter().filter(|(kind, _)| is_named(kind)).map(|(_, count)| count).sum();
+        (named > 0).then(|| match named {
+            1 => "of one path it is not known in which directory it begins".to_string(),
+            _ => format!("of {named} paths it is not known in which directory they begin"),
+        })
+    }
 }
 
 /// SQL without its comments.

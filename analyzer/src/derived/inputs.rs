@@ -48,22 +48,25 @@ impl Input {
         &self,
         session: &dyn Session,
         columns: &Vec<usize>,
+        rows: Option<Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.files.scan_by_file(session, Some(columns)).await?;
+        let plan = self.files.scan_by_file(session, Some(columns), rows).await?;
         let Some(condition) = &self.condition else { return Ok(plan) };
         let schema = DFSchema::try_from(plan.schema())?;
         let condition = session.create_physical_expr(condition.clone(), &schema)?;
         Ok(Arc::new(FilterExec::try_new(condition, plan)?))
     }
 
-    /// The rows in the order of the column `ts`, with the columns that `is_wanted` is true for.
+    /// The rows in the order of the column `ts`, with the columns that `is_wanted` is true for; only those that meet
+    /// `rows` are of use.
     pub async fn ordered(
         &self,
         session: &dyn Session,
         is_wanted: &(dyn Fn(&str) -> bool + Sync),
+        rows: Option<Expr>,
     ) -> Result<Ordered> {
         let columns = self.projection(is_wanted)?;
-        let plan = self.by_file(session, &columns).await?;
+        let plan = self.by_file(session, &columns, rows).await?;
         Ok(Ordered::new(plan, self.files.first_moments(session).await?))
     }
 }

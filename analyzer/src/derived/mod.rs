@@ -3,11 +3,11 @@
 //!
 //! Each is the input of the view that documents it, and is called like it with `_computed` behind.
 
+mod files;
 mod inputs;
 mod lives;
 mod ordered;
 mod pass;
-mod transfers;
 mod waits;
 
 use std::sync::Arc;
@@ -36,7 +36,8 @@ pub struct DerivedTable {
 }
 
 /// Every table that is computed.
-pub const TABLES: &[DerivedTable] = &[lives::TABLE, waits::TABLE, transfers::TABLE];
+pub const TABLES: &[DerivedTable] =
+    &[lives::TABLE, waits::TABLE, files::TRANSFERS, files::OPERATIONS];
 
 /// The table called `name`.
 pub fn by_name(name: &str) -> Option<&'static DerivedTable> {

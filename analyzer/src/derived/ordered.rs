@@ -12,7 +12,11 @@ use arrow::datatypes::TimestampNanosecondType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::common::spawn_buffered;
 use futures::{StreamExt, TryStreamExt};
+
+/// Batches that are read ahead of each open file.
+const AHEAD: usize = 2;
 
 /// A plan whose partitions are to be merged by time.
 #[derive(Debug, Clone)]
@@ -102,7 +106,9 @@ impl Merge {
             match self.waiting.front() {
                 Some((first, _)) if head.is_none_or(|head| *first <= head) => {
                     let (_, file) = self.waiting.pop_front().expect("there is one");
+                    // Read beside what is done with the rows.
                     let rows = self.plan.execute(file, self.context.clone())?;
+                    let rows = spawn_buffered(rows, AHEAD);
                     let batch = RecordBatch::new_empty(self.plan.schema());
                     let mut cursor = Cursor { file, rows, batch, at: 0 };
                     if cursor.refill().await? {

@@ -39,6 +39,11 @@ pub trait Pass: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// The condition on rows of this input that it needs them to meet; none where it needs all.
+    fn rows(&self, _input: usize) -> Option<Expr> {
+        None
+    }
+
     /// Whether its rows come in the order of `ts`.
     fn is_in_order(&self) -> bool {
         false
@@ -85,7 +90,7 @@ impl TableProvider for PassTable {
         let wanted = &schema;
         let inputs = self.inputs.iter().enumerate().map(|(number, input)| async move {
             let reads = |column: &str| self.pass.reads(number, column, wanted);
-            input.ordered(session, &reads).await
+            input.ordered(session, &reads, self.pass.rows(number)).await
         });
         let inputs = try_join_all(inputs).await?;
         let until = filters.iter().filter_map(last_moment).min();

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use schema::syscalls::Arch;
 
+pub(crate) use texts::clean_path;
+
 /// What `ebrec schema --functions` says about a function.
 #[derive(Debug, Clone, Copy)]
 pub struct FunctionDoc {

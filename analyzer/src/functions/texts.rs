@@ -85,7 +85,7 @@ fn base_name(path: &str) -> String {
 
 /// The path without `.`, `..`, doubled slashes and a slash at its end. Links are not known here: `a/../b` is taken
 /// for `b`, as it is when `a` is a directory.
-fn clean_path(path: &str) -> String {
+pub(crate) fn clean_path(path: &str) -> String {
     let is_absolute = path.starts_with('/');
     let is_clean = !path.contains("//") && !path.contains("/.") && !path.starts_with('.');
     if is_clean && !(path.len() > 1 && path.ends_with('/')) {

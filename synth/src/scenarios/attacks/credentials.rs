@@ -57,15 +57,16 @@ fn password_file_read(stage: &mut Stage) {
         }
         2 => {
             let child = stage.script();
-            stage.call(child, Call::new("chdir").path("/etc"));
+            stage.call(child, Call::new("chdir").path("/"));
+            stage.call(child, Call::new("chdir").path("etc"));
             stage.read(child, "shadow");
             stage.finding(child);
         }
         _ => {
             let child = stage.script();
-            stage.open(child, "/etc", READ);
-            let open = Call::new("openat").path("shadow").arg("dirfd", 3).arg("flags", READ);
-            stage.call(child, open.ret(4));
+            let folder = stage.open(child, "/etc", READ);
+            let open = Call::new("openat").path("shadow").arg("dirfd", folder).arg("flags", READ);
+            stage.call(child, open.ret(folder + 1));
             stage.finding(child);
         }
     }
@@ -74,7 +75,8 @@ fn password_file_read(stage: &mut Stage) {
 fn no_password_file_read(stage: &mut Stage) {
     leave(stage, "/etc/shadow", "/etc/passwd");
     let elsewhere = stage.script();
-    stage.call(elsewhere, Call::new("chdir").path("/srv"));
+    stage.call(elsewhere, Call::new("chdir").path("/etc"));
+    stage.call(elsewhere, Call::new("chdir").path("../srv"));
     stage.read(elsewhere, "shadow");
     stage.lookalike(elsewhere);
     allowed(stage, "/usr/sbin/unix_chkpwd", "ada nullok", "/etc/shadow");

@@ -32,7 +32,8 @@ fn request(stage: &mut Stage, who: u32, from: (u32, i32), to: (u32, i32), answer
 fn port_scan(stage: &mut Stage) {
     let last = stage.random.between(2, 250);
     let target = inside(20 + stage.turn as i64, last);
-    let first = stage.random.between(20, 9_000) as i32;
+    // None that is known for something by itself.
+    let first = stage.random.between(1_400, 3_200) as i32;
     let ports = stage.random.between(24, 60) as i32;
     match stage.turn {
         // Somebody outside tries this one.
