@@ -85,7 +85,7 @@ pub fn small(path: &Path) {
         1,
         &[
             json!({"ts": ts(5), "pid": 70, "tid": 70, "upid": 7, "comm": "sh", "event": "fork", "child_pid": 80, "child_upid": 8}),
-            json!({"ts": ts(6), "pid": 80, "tid": 80, "upid": 8, "comm": "sh", "event": "exec", "exe": "/bin/cat", "argv": "cat x"}),
+            json!({"ts": ts(6), "pid": 80, "tid": 80, "upid": 8, "comm": "sh", "event": "exec", "exe": "/bin/cat", "argv": "cat x", "cwd": "/tmp"}),
             json!({"ts": ts(9_000_000_000), "pid": 70, "tid": 70, "upid": 7, "comm": "sh", "event": "exit", "exit_code": 0}),
         ],
     );
