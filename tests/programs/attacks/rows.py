@@ -207,7 +207,7 @@ def check_changes(name, files, others=(), owners=(), spares_packages=True, fires
 check_changes(
     "cron_change",
     files=[
-        "/etc/cron.d/job", "/mnt/etc/cron.d/j", "crontabs/root", "/var/spool/cron/root", "/etc/crontab",
+        "/etc/cron.d/job", "/mnt/etc/cron.d/j", "/var/spool/cron/crontabs/root", "/var/spool/cron/root", "/etc/crontab",
         "/proc/1/root/etc/cron.daily/x",
     ],
     others=["/etc/crond/job", "/srv/etc/cron.d/x", "/etc/crontab.bak"],
@@ -290,17 +290,13 @@ check(
     fires=[
         program(CAT).access("read", "/etc/shadow"),
         program().access("symlink", "/etc/shadow", "/tmp/s"),
-        # By a name within the folder, after a look at the folder.
-        program().access("read", "/etc").access("read", "shadow", at=1),
-        program().access("chdir", "/etc").access("read", "shadow"),
         far_below().access("read", "/etc/shadow"),
     ],
     silent=[
         program().access("stat", "/etc/shadow"),
         program().access("read", "/etc/shadow", fails=True),
         program().access("read", "/etc/passwd"),
-        program().access("chdir", "/srv").access("read", "shadow"),
-        program().access("stat", "/etc").access("read", "shadow"),
+        program().access("read", "/srv/shadow"),
         program("/usr/sbin/unix_chkpwd").access("read", "/etc/shadow"),
         packaged().access("read", "/etc/shadow"),
         Machine()
