@@ -327,3 +327,20 @@ fn a_range_of_time_does_not_forget_where_a_process_was() {
         ["report", "file_opens", "--format", "csv", "--from", "2026-11-22T17:44:16.000500Z"];
     assert_eq!(lines(&trace(&calls, &[]), &report), ["x,1,0,,r,1000,/etc/shadow"]);
 }
+
+#[test]
+fn a_check_cannot_tell_where_the_paths_begin_nowhere_that_it_looks_for() {
+    let told =
+        |calls: &[Value], check: &str| ebrec(trace(calls, &[]).path(), &["check", check]).out;
+    let unknown = "of one path it is not known in which directory it begins";
+    let shadow = call(10, SHELL, "openat", (9, 0), 3, Some("shadow"));
+    assert!(told(&[shadow.clone()], "password_file_read").contains(unknown));
+    // It does not look for what is read.
+    assert!(!told(&[shadow], "cron_change").contains(unknown));
+    let mut renamed = call(10, SHELL, "renameat2", (-100, 0), 0, Some("/tmp/job"));
+    renamed["path2"] = json!("job");
+    renamed["arg2"] = json!(9);
+    assert!(told(&[renamed.clone()], "cron_change").contains(unknown));
+    renamed["arg2"] = json!(-100);
+    assert!(!told(&[renamed], "cron_change").contains(unknown));
+}

@@ -111,7 +111,8 @@ impl Unplaced {
         // The text of a symbolic link is no path, and neither is the device of a mount.
         let sql = format!(
             "SELECT CAST(operation AS VARCHAR), CAST(sum(calls - failures) AS BIGINT) FROM {} WHERE \
-             CASE WHEN operation IN ('symlink', 'mount') THEN path2 ELSE path END NOT LIKE '/%' AND path <> '' \
+             (operation NOT IN ('symlink', 'mount') AND path NOT LIKE '/%' AND path <> '' \
+             OR path2 NOT LIKE '/%' AND path2 <> '') \
              AND calls > failures GROUP BY 1",
             Unplaced::VIEW
         );
