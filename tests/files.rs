@@ -334,7 +334,7 @@ fn a_check_cannot_tell_where_the_paths_begin_nowhere_that_it_looks_for() {
         |calls: &[Value], check: &str| ebrec(trace(calls, &[]).path(), &["check", check]).out;
     let unknown = "of one path it is not known in which directory it begins";
     let shadow = call(10, SHELL, "openat", (9, 0), 3, Some("shadow"));
-    assert!(told(&[shadow.clone()], "password_file_read").contains(unknown));
+    assert!(told(std::slice::from_ref(&shadow), "password_file_read").contains(unknown));
     // It does not look for what is read.
     assert!(!told(&[shadow], "cron_change").contains(unknown));
     let mut renamed = call(10, SHELL, "renameat2", (-100, 0), 0, Some("/tmp/job"));
