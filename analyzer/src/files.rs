@@ -10,8 +10,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{DFSchema, ScalarValue, Statistics};
-use datafusion::config::TableParquetOptions;
+use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -47,14 +46,13 @@ impl FilesTable {
         FilesTable { schema, files: files.to_vec(), footers: OnceCell::new() }
     }
 
-    /// A plan with one partition for each file. Of rows that do not meet `only`, most columns are not decoded.
+    /// A plan with one partition for each file.
     pub async fn scan_by_file(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
-        only: Option<Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.plan(session, projection, usize::MAX, None, only).await
+        self.plan(session, projection, usize::MAX, None).await
     }
 
     /// The earliest moment of each file.
@@ -111,7 +109,6 @@ impl FilesTable {
         projection: Option<&Vec<usize>>,
         partitions: usize,
         limit: Option<usize>,
-        only: Option<Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.files.is_empty() {
             let schema = match projection {
@@ -123,22 +120,14 @@ impl FilesTable {
         let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
         let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let statistics = Statistics::try_merge_iter(statistics, &self.schema)?;
-        let mut options = TableParquetOptions::default();
-        options.global.pushdown_filters = only.is_some();
-        let format = ParquetFormat::default().with_options(options);
-        let mut source = ParquetSource::new(TableSchema::from(self.schema.clone()));
-        if let Some(only) = only {
-            let schema = DFSchema::try_from(self.schema.clone())?;
-            source = source.with_predicate(session.create_physical_expr(only, &schema)?);
-        }
-        let source = Arc::new(source);
+        let source = Arc::new(ParquetSource::new(TableSchema::from(self.schema.clone())));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(stretches(files, partitions))
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        format.create_physical_plan(session, config).await
+        ParquetFormat::default().create_physical_plan(session, config).await
     }
 
     async fn read_footers(&self, session: &dyn Session) -> Result<Vec<PartitionedFile>> {
@@ -206,7 +195,7 @@ impl TableProvider for FilesTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let partitions = session.config().target_partitions();
-        self.plan(session, projection, partitions, limit, None).await
+        self.plan(session, projection, partitions, limit).await
     }
 }
 

@@ -50,10 +50,11 @@ impl Input {
         columns: &Vec<usize>,
         rows: Option<Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.files.scan_by_file(session, Some(columns), rows).await?;
-        let Some(condition) = &self.condition else { return Ok(plan) };
+        let plan = self.files.scan_by_file(session, Some(columns)).await?;
+        let conditions = self.condition.clone().into_iter().chain(rows);
+        let Some(condition) = conditions.reduce(Expr::and) else { return Ok(plan) };
         let schema = DFSchema::try_from(plan.schema())?;
-        let condition = session.create_physical_expr(condition.clone(), &schema)?;
+        let condition = session.create_physical_expr(condition, &schema)?;
         Ok(Arc::new(FilterExec::try_new(condition, plan)?))
     }
 

@@ -1,8 +1,8 @@
 //! The rows of several files, each in the order of time, as one stream in the order of time.
 //!
 //! Files of segments that follow each other overlap: a system call that lasts is stored when it ends,
-//! with the moment it began. A file is opened when its first moment has come, so that only those are
-//! open at once that overlap.
+//! with the moment it began. A file is opened when its first moment has come, and read in advance from when the one
+//! before it is opened: only those are open at once that overlap, and one more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::spawn_buffered;
 use futures::{StreamExt, TryStreamExt};
 
-/// Batches that are read ahead of each open file.
-const AHEAD: usize = 2;
+/// Batches that are read ahead of each open file: enough that two are read at the same time.
+const AHEAD: usize = 6;
 
 /// A plan whose partitions are to be merged by time.
 #[derive(Debug, Clone)]
@@ -47,8 +47,10 @@ impl Ordered {
         let column = self.plan.schema().column_with_name("ts").map(|(index, _)| index);
         let ts =
             column.ok_or_else(|| DataFusionError::Internal("a table without time".to_string()))?;
-        let mut waiting: Vec<(i64, usize)> = self.firsts.iter().copied().zip(0..).collect();
-        waiting.sort_unstable();
+        let files = self.firsts.iter().enumerate();
+        let mut waiting: Vec<_> =
+            files.map(|(file, first)| Waiting { first: *first, file, rows: None }).collect();
+        waiting.sort_unstable_by_key(|waiting| (waiting.first, waiting.file));
         Ok(Merge {
             plan: self.plan.clone(),
             context,
@@ -64,8 +66,16 @@ pub struct Merge {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     ts: usize,
-    waiting: VecDeque<(i64, usize)>,
+    waiting: VecDeque<Waiting>,
     open: Vec<Cursor>,
+}
+
+/// A file whose first moment has not come.
+struct Waiting {
+    first: i64,
+    file: usize,
+    /// Its rows, if it is being read in advance.
+    rows: Option<SendableRecordBatchStream>,
 }
 
 /// A file that is being read.
@@ -103,12 +113,14 @@ impl Merge {
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             let head = self.open.iter().map(|cursor| cursor.moment(self.ts, cursor.at)).min();
-            match self.waiting.front() {
-                Some((first, _)) if head.is_none_or(|head| *first <= head) => {
-                    let (_, file) = self.waiting.pop_front().expect("there is one");
-                    // Read beside what is done with the rows.
-                    let rows = self.plan.execute(file, self.context.clone())?;
-                    let rows = spawn_buffered(rows, AHEAD);
+            match self.waiting.front().map(|next| next.first) {
+                Some(first) if head.is_none_or(|head| first <= head) => {
+                    self.start()?;
+                    let Some(Waiting { file, rows: Some(rows), .. }) = self.waiting.pop_front()
+                    else {
+                        return Err(DataFusionError::Internal("no rows of a file".to_string()));
+                    };
+                    self.start()?;
                     let batch = RecordBatch::new_empty(self.plan.schema());
                     let mut cursor = Cursor { file, rows, batch, at: 0 };
                     if cursor.refill().await? {
@@ -121,6 +133,17 @@ impl Merge {
         }
     }
 
+    /// Starts to read the next file, beside what is done with the rows.
+    fn start(&mut self) -> Result<()> {
+        if let Some(next) = self.waiting.front_mut()
+            && next.rows.is_none()
+        {
+            let rows = self.plan.execute(next.file, self.context.clone())?;
+            next.rows = Some(spawn_buffered(rows, AHEAD));
+        }
+        Ok(())
+    }
+
     /// Rows of the file that is furthest behind, up to where the next one has its turn.
     async fn stretch(&mut self) -> Result<RecordBatch> {
         let ts = self.ts;
@@ -129,7 +152,7 @@ impl Merge {
         let first = first.expect("one is open");
         let others = self.open.iter().enumerate().filter(|(index, _)| *index != first);
         let next = others.map(|(_, cursor)| head(cursor).0).min();
-        let waiting = self.waiting.front().map(|(first, _)| *first);
+        let waiting = self.waiting.front().map(|waiting| waiting.first);
         let until = next.into_iter().chain(waiting).min();
         let cursor = &mut self.open[first];
         let rest = &moments(&cursor.batch, ts)[cursor.at..];
