@@ -15,7 +15,7 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -120,14 +120,15 @@ impl FilesTable {
         let files = self.footers.get_or_try_init(|| self.read_footers(session)).await?;
         let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let statistics = Statistics::try_merge_iter(statistics, &self.schema)?;
-        let source = Arc::new(ParquetSource::new(TableSchema::from(self.schema.clone())));
+        let format = ParquetFormat::default();
+        let source = format.file_source(TableSchema::from(self.schema.clone()));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(stretches(files, partitions))
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        ParquetFormat::default().create_physical_plan(session, config).await
+        format.create_physical_plan(session, config).await
     }
 
     async fn read_footers(&self, session: &dyn Session) -> Result<Vec<PartitionedFile>> {
@@ -194,8 +195,7 @@ impl TableProvider for FilesTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let partitions = session.config().target_partitions();
-        self.plan(session, projection, partitions, limit).await
+        self.plan(session, projection, session.config().target_partitions(), limit).await
     }
 }
 
