@@ -107,7 +107,7 @@ pub fn notes(
     if tables.is_empty() {
         return Ok(Vec::new());
     }
-    let counts = counts(session, schema, range)?;
+    let counts = counts(session, trace, schema, range)?;
     let mut notes = Vec::new();
     for table in tables {
         if let Some(gap) = gap(trace, table, &counts) {
@@ -161,34 +161,39 @@ struct KindCount {
     lost: i64,
 }
 
-/// Emitted and lost of each kind: until the last segment, as both count from the start of recording; or lost
-/// in the intervals that a range of time touches, when nobody knows how many were emitted.
-fn counts(session: &Session, schema: &str, range: Range) -> Result<Vec<KindCount>, Error> {
-    let schema = schema.replace('"', "\"\"");
-    let sql = match range.is_all() {
-        true => format!(
-            "SELECT kind, max(emitted), coalesce(max(lost), 0) FROM \"{schema}\".segments \
-             WHERE kind IS NOT NULL GROUP BY kind"
-        ),
-        false => format!(
-            "SELECT kind, CAST(NULL AS BIGINT), sum(lost) FROM \"{schema}\".loss \
-             WHERE CAST(ts AS BIGINT) < {} AND CAST(ts AS BIGINT) + duration_ns >= {} GROUP BY kind",
-            range.to.unwrap_or(i64::MAX),
-            range.from.unwrap_or(i64::MIN + 1)
-        ),
-    };
+/// Emitted and lost of each kind: until the last segment; or lost in the intervals that a range of time touches,
+/// when nobody knows how many were emitted.
+fn counts(
+    session: &Session,
+    trace: &Trace,
+    schema: &str,
+    range: Range,
+) -> Result<Vec<KindCount>, Error> {
+    if range.is_all() {
+        let counts = store::verify::counts(trace).map_err(|error| Error::Run(error.to_string()))?;
+        let count = |(kind, (emitted, lost)): (String, (Option<u64>, u64))| KindCount {
+            kind,
+            emitted: emitted.map(|emitted| emitted as i64),
+            lost: lost as i64,
+        };
+        return Ok(counts.into_iter().map(count).collect());
+    }
+    let sql = format!(
+        "SELECT kind, sum(lost) FROM \"{}\".loss \
+         WHERE CAST(ts AS BIGINT) < {} AND CAST(ts AS BIGINT) + duration_ns >= {} GROUP BY kind",
+        schema.replace('"', "\"\""),
+        range.to.unwrap_or(i64::MAX),
+        range.from.unwrap_or(i64::MIN + 1)
+    );
     let mut counts = Vec::new();
     for batch in session.sql(&sql)? {
         let batch = batch?;
         let kinds = batch.column(0).as_string::<i32>();
-        let emitted = batch.column(1).as_primitive::<Int64Type>();
-        let lost = batch.column(2).as_primitive::<Int64Type>();
-        counts.extend(kinds.iter().zip(emitted).zip(lost).map(|((kind, emitted), lost)| {
-            KindCount {
-                kind: kind.unwrap_or_default().to_string(),
-                emitted,
-                lost: lost.unwrap_or_default(),
-            }
+        let lost = batch.column(1).as_primitive::<Int64Type>();
+        counts.extend(kinds.iter().zip(lost).map(|(kind, lost)| KindCount {
+            kind: kind.unwrap_or_default().to_string(),
+            emitted: None,
+            lost: lost.unwrap_or_default(),
         }));
     }
     Ok(counts)

@@ -6,6 +6,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::SessionState;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -15,6 +16,7 @@ use crate::constants::ConstantKeys;
 use crate::diagnose;
 use crate::error::Error;
 use crate::first_rows::FoundRowsFirst;
+use crate::local::LocalFiles;
 use crate::order::StableOrder;
 use crate::session::SessionOptions;
 use crate::tables;
@@ -63,6 +65,8 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
         .build_arc()
         .map_err(|error| diagnose::running(&error))?;
+    let url = ObjectStoreUrl::local_filesystem();
+    env.register_object_store(url.as_ref(), Arc::new(LocalFiles::new()));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(env)

@@ -9,27 +9,26 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::{ObjectMeta, ObjectStore, path::Path as StorePath};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
-
-/// Footers that are read at the same time.
-const FOOTERS_AT_ONCE: usize = 32;
 
 /// A table made of Parquet files.
 #[derive(Debug)]
@@ -131,30 +130,38 @@ impl FilesTable {
         format.create_physical_plan(session, config).await
     }
 
+    /// Reads the footers on the threads of the engine: what they say of dozens of columns takes longer than to read it.
     async fn read_footers(&self, session: &dyn Session) -> Result<Vec<PartitionedFile>> {
-        let format = ParquetFormat::default();
         let store = session.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
-        // Boxed: the compiler cannot see that borrowed futures of a closure fit every lifetime.
-        let files =
-            self.files.iter().map(|path| self.footer(path, &format, &store, session).boxed());
-        let files = futures::stream::iter(files.collect::<Vec<_>>());
-        files.buffered(FOOTERS_AT_ONCE).try_collect().await
+        let cache = session.runtime_env().cache_manager.get_file_metadata_cache();
+        let task = |path: &PathBuf| {
+            let (path, store, cache) = (path.clone(), store.clone(), cache.clone());
+            let schema = self.schema.clone();
+            SpawnedTask::spawn(async move { footer(&path, store.as_ref(), cache, &schema).await })
+        };
+        let tasks: Vec<_> = self.files.iter().map(task).collect();
+        let mut files = Vec::with_capacity(tasks.len());
+        for (task, path) in tasks.into_iter().zip(&self.files) {
+            // The library panics on some files that were made to be unreadable.
+            files.push(task.join().await.unwrap_or_else(|error| Err(unreadable(path, &error)))?);
+        }
+        Ok(files)
     }
+}
 
-    async fn footer(
-        &self,
-        path: &Path,
-        format: &ParquetFormat,
-        store: &Arc<dyn ObjectStore>,
-        session: &dyn Session,
-    ) -> Result<PartitionedFile> {
-        let file = PartitionedFile::from(meta(path).map_err(|error| unreadable(path, &error))?);
-        let statistics =
-            format.infer_stats(session, store, self.schema.clone(), &file.object_meta).await;
-        let statistics =
-            statistics.map_err(|error| unreadable(path, &error.find_root().strip_backtrace()))?;
-        Ok(file.with_statistics(Arc::new(statistics)))
-    }
+async fn footer(
+    path: &Path,
+    store: &dyn ObjectStore,
+    cache: Arc<FileMetadataCache>,
+    schema: &SchemaRef,
+) -> Result<PartitionedFile> {
+    let file = PartitionedFile::from(meta(path).map_err(|error| unreadable(path, &error))?);
+    let footer =
+        DFParquetMetadata::new(store, &file.object_meta).with_file_metadata_cache(Some(cache));
+    let statistics = footer.fetch_statistics(schema).await;
+    let statistics =
+        statistics.map_err(|error| unreadable(path, &error.find_root().strip_backtrace()))?;
+    Ok(file.with_statistics(Arc::new(statistics)))
 }
 
 fn meta(path: &Path) -> std::io::Result<ObjectMeta> {

@@ -25,6 +25,7 @@ mod functions;
 mod header;
 mod lazy;
 mod library;
+mod local;
 mod names;
 mod order;
 mod params;

@@ -7,8 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::array::RecordBatch;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
+use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::files::open_file;
@@ -24,9 +26,29 @@ fn reader(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 }
 
 /// Decodes a file from its beginning to its end.
-pub(crate) fn for_each_batch(path: &Path, mut each: impl FnMut(RecordBatch)) -> Result<()> {
+pub(crate) fn for_each_batch(path: &Path, each: impl FnMut(RecordBatch)) -> Result<()> {
+    decode(path, |_| ProjectionMask::all(), each)
+}
+
+/// Decodes those of these columns that a file has.
+pub(crate) fn for_each_batch_of(
+    path: &Path,
+    columns: &[&str],
+    each: impl FnMut(RecordBatch),
+) -> Result<()> {
+    decode(path, |schema| ProjectionMask::columns(schema, columns.iter().copied()), each)
+}
+
+fn decode(
+    path: &Path,
+    columns: impl FnOnce(&SchemaDescriptor) -> ProjectionMask,
+    mut each: impl FnMut(RecordBatch),
+) -> Result<()> {
     let read = || {
-        for batch in reader(path)?.build().map_err(|error| damaged(path, error))? {
+        let reader = reader(path)?;
+        let columns = columns(reader.parquet_schema());
+        let batches = reader.with_projection(columns).build();
+        for batch in batches.map_err(|error| damaged(path, error))? {
             each(batch.map_err(|error| damaged(path, error))?);
         }
         Ok(())

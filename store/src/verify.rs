@@ -2,7 +2,7 @@
 //! purpose, or known to be lost.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
@@ -11,7 +11,7 @@ use schema::events::EVENTS;
 use schema::tables::TABLES;
 
 use crate::error::{Error, Result};
-use crate::intact::{check_sum, checksums, for_each_batch};
+use crate::intact::{check_sum, checksums, for_each_batch, for_each_batch_of};
 use crate::trace::{Ending, Trace};
 
 /// The sum for one event kind.
@@ -273,6 +273,37 @@ fn read_segments(trace: &Trace) -> Result<BTreeMap<u64, Segment>> {
         }
     }
     Ok(segments)
+}
+
+/// What was emitted, where it is known, and lost of each kind until the last segment.
+pub fn counts(trace: &Trace) -> Result<BTreeMap<String, (Option<u64>, u64)>> {
+    let one = |path: &PathBuf| {
+        let mut rows = Vec::new();
+        let columns = ["kind", "emitted", "lost"];
+        for_each_batch_of(path, &columns, |batch| {
+            rows.extend(counts_of(&batch).unwrap_or_default())
+        })?;
+        Ok(rows)
+    };
+    let segments: Result<Vec<_>> = trace.files("segments").par_iter().map(one).collect();
+    let mut counts = BTreeMap::new();
+    for (kind, emitted, lost) in segments?.into_iter().flatten() {
+        // They count from the start of recording.
+        let count: &mut (Option<u64>, u64) = counts.entry(kind).or_default();
+        *count = (count.0.max(emitted), count.1.max(lost));
+    }
+    Ok(counts)
+}
+
+fn counts_of(batch: &RecordBatch) -> Option<Vec<(String, Option<u64>, u64)>> {
+    let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+    let kinds = batch.column_by_name("kind")?.as_string_opt::<i32>()?;
+    let (emitted, lost) = (number("emitted")?, number("lost")?);
+    let rows = kinds.iter().zip(emitted).zip(lost).filter_map(|((kind, emitted), lost)| {
+        let positive = |count: i64| u64::try_from(count).unwrap_or(0);
+        Some((kind?.to_string(), emitted.map(positive), lost.map_or(0, positive)))
+    });
+    Some(rows.collect())
 }
 
 /// Adds the rows of a batch of `segments`; `None` if it has other columns.
