@@ -4,8 +4,8 @@
 //! memory already: to change threads takes longer than to read. What else a store can do, that one does.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,14 +44,16 @@ fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 }
 
 /// The bytes of a range that is within the file.
-fn read(file: &File, range: &Range<u64>) -> Result<Bytes> {
+fn read(mut file: &File, range: &Range<u64>) -> Result<Bytes> {
     // What a damaged file says of its length is not taken on trust.
     let length = file.metadata().map_err(failed)?.len();
     if range.start > range.end || range.end > length {
         return Err(failed(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)));
     }
     let mut bytes = vec![0; (range.end - range.start) as usize];
-    file.read_exact_at(&mut bytes, range.start).map_err(failed)?;
+    file.seek(SeekFrom::Start(range.start))
+        .and_then(|_| file.read_exact(&mut bytes))
+        .map_err(failed)?;
     Ok(bytes.into())
 }
 
