@@ -269,6 +269,11 @@ def main():
     parser.add_argument("--workloads", default=" ".join(WORKLOADS))
     parser.add_argument("--pair", action="store_true", help="two side by side, of which one is recorded")
     args = parser.parse_args()
+    for name in args.workloads.split():
+        if name not in WORKLOADS:
+            parser.error(f"there is no workload {name}: {', '.join(WORKLOADS)}")
+    if not os.access(args.ebrec, os.X_OK):
+        parser.error(f"there is no program {args.ebrec}: cargo build --release makes it")
     ebrec, chosen = os.path.realpath(args.ebrec), args.sources.split()
     allowed = os.sched_getaffinity(0)
     number, cpus, a_round = (2, {min(allowed)}, paired) if args.pair else (1, allowed, alternating)

@@ -11,7 +11,7 @@ use schema::events::EVENTS;
 use schema::tables::TABLES;
 
 use crate::error::{Error, Result};
-use crate::intact::{check_sum, checksums, for_each_batch, for_each_batch_of};
+use crate::intact::{check_sum, checksums, damaged, for_each_batch, for_each_batch_of};
 use crate::trace::{Ending, Trace};
 
 /// The sum for one event kind.
@@ -268,22 +268,26 @@ fn read_segments(trace: &Trace) -> Result<BTreeMap<u64, Segment>> {
         let mut complete = true;
         for_each_batch(path, |batch| complete &= add_rows(&batch, segment).is_some())?;
         if !complete {
-            let what = "it does not have the columns of the `segments` table".to_string();
-            return Err(Error::Damaged { path: path.clone(), what });
+            return Err(other_columns(path));
         }
     }
     Ok(segments)
 }
 
+fn other_columns(path: &Path) -> Error {
+    damaged(path, "it does not have the columns of the `segments` table")
+}
+
 /// What was emitted, where it is known, and lost of each kind until the last segment.
 pub fn counts(trace: &Trace) -> Result<BTreeMap<String, (Option<u64>, u64)>> {
     let one = |path: &PathBuf| {
-        let mut rows = Vec::new();
-        let columns = ["kind", "emitted", "lost"];
-        for_each_batch_of(path, &columns, |batch| {
-            rows.extend(counts_of(&batch).unwrap_or_default())
+        let (mut rows, mut complete) = (Vec::new(), true);
+        for_each_batch_of(path, &["kind", "emitted", "lost"], |batch| {
+            let counts = counts_of(&batch);
+            complete &= counts.is_some();
+            rows.extend(counts.unwrap_or_default());
         })?;
-        Ok(rows)
+        if complete { Ok(rows) } else { Err(other_columns(path)) }
     };
     let segments: Result<Vec<_>> = trace.files("segments").par_iter().map(one).collect();
     let mut counts = BTreeMap::new();
@@ -295,6 +299,7 @@ pub fn counts(trace: &Trace) -> Result<BTreeMap<String, (Option<u64>, u64)>> {
     Ok(counts)
 }
 
+/// The counts of a batch of `segments`; `None` if it has other columns.
 fn counts_of(batch: &RecordBatch) -> Option<Vec<(String, Option<u64>, u64)>> {
     let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
     let kinds = batch.column_by_name("kind")?.as_string_opt::<i32>()?;
