@@ -220,3 +220,20 @@ fn a_broken_file_is_named_and_no_more_than_that() {
         assert!(lint.out.contains(name), "{name}: {}", lint.out);
     }
 }
+
+#[test]
+fn without_the_counts_of_a_segment_nothing_is_called_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    synthetic::small(&trace);
+    let first = |table: &str| {
+        let mut files: Vec<_> =
+            fs::read_dir(trace.join(table)).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.swap_remove(0)
+    };
+    // A whole Parquet file, of another table.
+    fs::copy(first("processes"), first("segments")).unwrap();
+    let sentence = ebrec(folder.path(), &["report", "syscalls"]).error();
+    assert!(sentence.contains("segments") && sentence.contains("damaged"), "{sentence}");
+}
