@@ -321,6 +321,31 @@ fn a_directory_that_is_deeper_than_can_be_told_is_not_known() {
 }
 
 #[test]
+fn absolute_paths_are_the_same_where_there_is_nothing_to_follow() {
+    let mut rename = call(20, SHELL, "rename", (0, 0), 0, Some("/tmp/new"));
+    rename["path2"] = json!("/etc/passwd");
+    let stat = call(50, CHILD, "newfstatat", (-100, 0), -2, Some("/proc/stat"));
+    let close = call(30, SHELL, "close", (3, 0), 0, None);
+    let plain = [open(10, SHELL, 3, "/tmp/new"), rename, close, read(40, SHELL, 3), stat];
+    // One that is relative, and the rest of the calls are followed as well.
+    let followed = [&plain[..], &[open(60, GRANDCHILD, 3, "notes")]].concat();
+    let expected = ["7 /tmp/new", "7 /tmp/new /etc/passwd", "8 /proc/stat", "9 /work/notes"];
+    assert_eq!(files(&plain, &[]), expected[..3]);
+    assert_eq!(files(&followed, &[]), expected);
+    for calls in [&plain[..], &followed] {
+        let sql = "SELECT comm, operation, path, path2, error, duration_ns, ret FROM files WHERE upid < 9 ORDER BY ts";
+        let range = ["--from", "2026-11-22T17:44:16.000015Z", "--format", "csv"];
+        let of = |more: &[&str]| lines(&trace(calls, &[]), &[&["query", sql], more].concat());
+        assert_eq!(
+            of(&range[2..])[1..],
+            ["x,rename,/tmp/new,/etc/passwd,,1000,0", "x,stat,/proc/stat,,,1000,-2"]
+        );
+        let report = [&["report", "file_changes"], &range[..]].concat();
+        assert_eq!(lines(&trace(calls, &[]), &report), ["x,rename,1,0,,/tmp/new,/etc/passwd"]);
+    }
+}
+
+#[test]
 fn a_range_of_time_does_not_forget_where_a_process_was() {
     let calls = [chdir(10, SHELL, "/etc"), open(900, SHELL, 3, "shadow")];
     let report =

@@ -2,7 +2,7 @@
 //!
 //! Every row says which machine it is from, and every view and report joins and groups by it, since there may be
 //! several. In most traces there is one, which the footers of the files say: [`one_host`] puts it as a constant in the
-//! place of the column, and [`ConstantKeys`] takes constants out of what is joined and grouped by.
+//! place of the column, and [`ConstantKeys`] takes constants out of what is joined, grouped and sorted by.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::datasource::{TableProvider, source_as_provider};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    Aggregate, Expr, Join, JoinType, LogicalPlan, Projection, TableScan, lit,
+    Aggregate, Expr, Join, JoinType, LogicalPlan, Projection, Sort, TableScan, lit,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
@@ -79,7 +79,7 @@ fn with_constant(scan: &TableScan, host: &ScalarValue) -> Vec<Expr> {
     columns.collect()
 }
 
-/// Joins and groups without the keys that are the same in all rows.
+/// Joins, groups and sorts without the keys that are the same in all rows.
 #[derive(Debug)]
 pub struct ConstantKeys;
 
@@ -100,6 +100,7 @@ impl OptimizerRule for ConstantKeys {
         match plan {
             LogicalPlan::Join(join) => join_by_others(join),
             LogicalPlan::Aggregate(aggregate) => group_by_others(aggregate),
+            LogicalPlan::Sort(sort) => sort_by_others(sort),
             _ => Ok(Transformed::no(plan)),
         }
     }
@@ -141,6 +142,18 @@ fn group_by_others(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let grouped = Aggregate::try_new(aggregate.input, others, aggregate.aggr_expr)?;
     let grouped = Arc::new(LogicalPlan::Aggregate(grouped));
     Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(columns, grouped)?)))
+}
+
+fn sort_by_others(mut sort: Sort) -> Result<Transformed<LogicalPlan>> {
+    let (count, input) = (sort.expr.len(), &sort.input);
+    let others = sort.expr.iter().filter(|key| value_of(input, &key.expr).is_none());
+    let others: Vec<_> = others.cloned().collect();
+    // Without any key it would be no sort, which also says how many rows there are to be.
+    if others.is_empty() || others.len() == count {
+        return Ok(Transformed::no(LogicalPlan::Sort(sort)));
+    }
+    sort.expr = others;
+    Ok(Transformed::yes(LogicalPlan::Sort(sort)))
 }
 
 /// The value that an expression has in all rows of a plan, if it is a known one.
@@ -215,10 +228,11 @@ mod tests {
     #[tokio::test]
     async fn what_all_rows_share_is_no_key() {
         let sql = "SELECT l.host, l.n, count(*) AS rows FROM one l LEFT JOIN two r ON l.host = r.host AND l.n = r.n \
-                   GROUP BY l.host, l.n ORDER BY l.n LIMIT 1";
+                   GROUP BY l.host, l.n ORDER BY l.host, l.n LIMIT 1";
         let (plan, rows) = answer(sql).await;
         assert!(plan.contains("Left Join: l.n = r.n\n"), "{plan}");
         assert!(plan.contains("groupBy=[[l.n]]"), "{plan}");
+        assert!(plan.contains("Sort: l.n ASC NULLS LAST, fetch=1"), "{plan}");
         assert!(rows.contains("| a    | 0 | 1    |"), "{rows}");
     }
 

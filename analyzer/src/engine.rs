@@ -16,10 +16,12 @@ use crate::constants::ConstantKeys;
 use crate::diagnose;
 use crate::error::Error;
 use crate::first_rows::FoundRowsFirst;
+use crate::functions::TextExtremes;
 use crate::local::LocalFiles;
 use crate::order::StableOrder;
 use crate::session::SessionOptions;
 use crate::tables;
+use crate::text_list::TextLists;
 
 /// The engine's threads. A query that was interrupted may not notice for long; nobody waits for it.
 pub struct Background(Option<Runtime>);
@@ -61,6 +63,8 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
     settings.optimizer.repartition_aggregations = false;
     settings.optimizer.repartition_joins = false;
     settings.optimizer.repartition_windows = false;
+    // Conditions of reports leave few rows: these are held in memory for a join rather than a whole table.
+    settings.optimizer.default_filter_selectivity = 10;
     let env = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
         .build_arc()
@@ -72,8 +76,12 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_runtime_env(env)
         .with_default_features()
         .with_optimizer_rule(Arc::new(ConstantKeys))
+        .with_optimizer_rule(Arc::new(TextExtremes::new()))
         .with_physical_optimizer_rule(Arc::new(FoundRowsFirst))
-        .with_physical_optimizer_rule(Arc::new(StableOrder))
+        .with_physical_optimizer_rule(Arc::new(TextLists))
+        .with_physical_optimizer_rule(Arc::new(StableOrder {
+            sort_bytes: options.memory_bytes / 2,
+        }))
         .build();
     Ok(SessionContext::new_with_state(state))
 }

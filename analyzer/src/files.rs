@@ -161,7 +161,17 @@ async fn footer(
     let statistics = footer.fetch_statistics(schema).await;
     let statistics =
         statistics.map_err(|error| unreadable(path, &error.find_root().strip_backtrace()))?;
-    Ok(file.with_statistics(Arc::new(statistics)))
+    Ok(file.with_statistics(Arc::new(without_bytes(statistics))))
+}
+
+/// What is known of rows without the bytes they take: a footer says how many they take encoded, where texts that repeat
+/// take hardly any, and the engine would hold the larger side of a join in memory for the smaller one.
+fn without_bytes(mut statistics: Statistics) -> Statistics {
+    statistics.total_byte_size = Precision::Absent;
+    for column in &mut statistics.column_statistics {
+        column.byte_size = Precision::Absent;
+    }
+    statistics
 }
 
 fn meta(path: &Path) -> std::io::Result<ObjectMeta> {

@@ -4,7 +4,7 @@
 //! Parquet files of the traces as tables, as far as `scope` lets them be seen; `derived` are tables that are
 //! computed in one pass, `functions` what SQL gets on top. `library` holds the SQL files of `queries/`, `header`
 //! and `params` read what they say about themselves: `views`, `weights` of stacks, `report`, `check` and `baseline`. `engine`
-//! is how the SQL engine is set up, `constants`, `shared` and `first_rows` make it read and compute less, and `order` makes
+//! is how the SQL engine is set up, `constants`, `shared`, `first_rows` and `text_list` make it read and compute less, and `order` makes
 //! its results repeatable; `diagnose` writes errors for people and
 //! `completeness` says what the answer lacks. All calls of the SQL engine stay in this crate. It needs no root,
 //! no kernel and no recorder, and names no event kind.
@@ -39,6 +39,7 @@ mod shared;
 mod statement;
 mod summary;
 mod tables;
+mod text_list;
 mod views;
 mod weights;
 

@@ -8,17 +8,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::LimitStream;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::stream::{
     RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
 };
@@ -27,13 +30,23 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 use futures::StreamExt;
+use tokio::sync::Semaphore;
 
-/// Batches a partition may be ahead of the one whose turn it is.
-const BATCHES_AHEAD: usize = 4;
+/// Rows a partition may be ahead of the one whose turn it is, in at most so many batches: some that read have few rows
+/// in a batch.
+const ROWS_AHEAD: usize = 1 << 15;
+const BATCHES_AHEAD: usize = 1 << 10;
+
+/// Bytes that a column takes in a row, roughly: a number, or a text that is no part of its view.
+const COLUMN_BYTES: usize = 32;
 
 /// Replaces every merge that depends on timing.
 #[derive(Debug)]
-pub struct StableOrder;
+pub struct StableOrder {
+    /// What may be sorted in parts: each goes to temporary files by itself when memory is short, and then takes more
+    /// of it than all rows in one part.
+    pub sort_bytes: usize,
+}
 
 impl PhysicalOptimizerRule for StableOrder {
     fn optimize(
@@ -61,6 +74,11 @@ impl PhysicalOptimizerRule for StableOrder {
                 let sort = Arc::new(sort.clone().with_preserve_partitioning(false));
                 return replace_children_if_necessary(sort, vec![input]).map(Transformed::yes);
             }
+            if let Some(sort) = node.downcast_ref::<SortExec>()
+                && let Some(sorted) = sorted_in_parts(sort, self.sort_bytes)?
+            {
+                return Ok(Transformed::yes(sorted));
+            }
             Ok(Transformed::no(node))
         })?;
         Ok(single(stable.data))
@@ -75,12 +93,62 @@ impl PhysicalOptimizerRule for StableOrder {
     }
 }
 
+/// A sort whose partitions are sorted at once and then merged, where that gives the same rows in the same order: equal
+/// rows stay in the order of their partitions.
+fn sorted_in_parts(sort: &SortExec, sort_bytes: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(inputs) = sort.input().downcast_ref::<ConcatExec>() else { return Ok(None) };
+    let may_be_split = match sort.fetch() {
+        // See above: here it does not matter which of several equal rows is kept.
+        Some(_) => is_by_all_columns(sort),
+        None => rows_read(&inputs.input)?.is_some_and(|rows| {
+            let row_bytes = COLUMN_BYTES * sort.schema().fields().len();
+            rows.saturating_mul(row_bytes) <= sort_bytes
+        }),
+    };
+    if !may_be_split || inputs.fetch.is_some() {
+        return Ok(None);
+    }
+    let parts = replace_children_if_necessary(Arc::new(sort.clone()), vec![inputs.input.clone()])?;
+    let Some(parts) = parts.downcast_ref::<SortExec>() else { return Ok(None) };
+    let parts = Arc::new(parts.clone().with_preserve_partitioning(true));
+    let merge = SortPreservingMergeExec::new(sort.expr().clone(), parts)
+        .with_fetch(sort.fetch())
+        .with_round_robin_repartition(false);
+    Ok(Some(Arc::new(merge)))
+}
+
+/// Whether rows that are equal to a sort are the same.
+fn is_by_all_columns(sort: &SortExec) -> bool {
+    let keys = sort.expr().iter().filter_map(|key| key.expr.downcast_ref::<Column>());
+    let keys: Vec<usize> = keys.map(Column::index).collect();
+    (0..sort.schema().fields().len()).all(|column| keys.contains(&column))
+}
+
+/// How many rows the tables have that a plan reads, if that is known.
+fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
+    let mut rows = Some(0usize);
+    plan.apply(|node| {
+        if node.children().is_empty() {
+            let read = StatisticsContext::new().compute(node.as_ref(), &StatisticsArgs::new())?;
+            let known = read.num_rows.get_value().copied();
+            rows = rows.zip(known).map(|(rows, known)| rows.saturating_add(known));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(rows)
+}
+
 /// `plan` with one partition.
 fn single(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     match plan.output_partitioning().partition_count() {
         1 => plan,
         _ => Arc::new(ConcatExec::new(plan, None)),
     }
+}
+
+/// How many of the rows that a partition may be ahead a batch takes.
+fn permits(batch: &Result<RecordBatch>) -> u32 {
+    batch.as_ref().map_or(0, RecordBatch::num_rows).min(ROWS_AHEAD) as u32
 }
 
 /// Runs all partitions of its input, and hands on the rows of the first, then of the second, ...
@@ -143,15 +211,19 @@ impl ExecutionPlan for ConcatExec {
     ) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let partitions = 0..self.input.output_partitioning().partition_count();
-        let streams: Vec<SendableRecordBatchStream> = partitions
+        let streams: Vec<_> = partitions
             .map(|partition| {
                 let mut builder =
                     RecordBatchReceiverStreamBuilder::new(schema.clone(), BATCHES_AHEAD);
                 let (input, context, sender) = (self.input.clone(), context.clone(), builder.tx());
+                let room = Arc::new(Semaphore::new(ROWS_AHEAD));
+                let taken = room.clone();
                 builder.spawn(async move {
                     let mut rows = input.execute(partition, context)?;
                     while let Some(batch) = rows.next().await {
                         let failed = batch.is_err();
+                        let Ok(permit) = room.acquire_many(permits(&batch)).await else { break };
+                        permit.forget();
                         // Nobody listens any more once the query has all the rows it wants.
                         if sender.send(batch).await.is_err() || failed {
                             break;
@@ -159,7 +231,7 @@ impl ExecutionPlan for ConcatExec {
                     }
                     Ok(())
                 });
-                builder.build()
+                builder.build().inspect(move |batch| taken.add_permits(permits(batch) as usize))
             })
             .collect();
         let rows = futures::stream::iter(streams).flatten();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::utils::memory::RecordBatchMemoryCounter;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -29,7 +30,7 @@ use crate::names::Names;
 use crate::params::Values;
 use crate::rows::Rows;
 use crate::scope::{self, Filter, Range, Scope};
-use crate::shared;
+use crate::shared::{self, Part};
 use crate::statement::{self, Query};
 use crate::tables::{self, Planner, TableInfo};
 
@@ -190,11 +191,11 @@ impl Session {
             return Ok(());
         }
         let mut rows = self.sql(&format!("SELECT * FROM {view}"))?;
-        let (mut batches, mut bytes) = (Vec::new(), 0);
+        let (mut batches, mut counter) = (Vec::new(), RecordBatchMemoryCounter::new());
         for batch in rows.by_ref() {
             let batch = batch?;
-            bytes += batch.get_array_memory_size();
-            if bytes > self.options.memory_bytes / KEPT_SHARE {
+            counter.count_batch(&batch);
+            if counter.memory_usage() > self.options.memory_bytes / KEPT_SHARE {
                 return Ok(());
             }
             batches.push(batch);
@@ -355,18 +356,33 @@ impl Session {
         scans.sort();
         scans.dedup();
         let mut room = self.options.memory_bytes / KEPT_SHARE;
+        let mut fill = |started: Vec<(&Part, Vec<usize>, Rows)>| {
+            for (part, columns, rows) in started {
+                let Some(batches) = collect(rows, &mut room)? else { return Ok(false) };
+                part.table.fill(columns, batches, self.options.partitions).map_err(wrong)?;
+            }
+            Ok(true)
+        };
+        // Those run at once that do not read each other.
+        let mut started: Vec<(&Part, Vec<usize>, Rows)> = Vec::new();
         for ((part, columns), plan) in parts.iter().zip(columns).zip(&optimized[1..]).rev() {
-            let Some(batches) = self.collect(plan, &mut room, wrong)? else { return Ok(None) };
-            part.table.fill(columns, batches, self.options.partitions).map_err(wrong)?;
+            if started.iter().any(|(other, _, _)| other.is_read_by(plan))
+                && !fill(std::mem::take(&mut started))?
+            {
+                return Ok(None);
+            }
+            started.push((part, columns, self.start(plan, wrong)?));
+        }
+        if !fill(started)? {
+            return Ok(None);
         }
         if queries.is_empty() {
             return Ok(optimized.into_iter().next().map(|plan| (plan, scans)));
         }
         let mut values = Vec::new();
         for query in queries {
-            let Some(batches) = self.collect(&optimize(&query)?, &mut room, wrong)? else {
-                continue;
-            };
+            let rows = self.start(&optimize(&query)?, wrong)?;
+            let Some(batches) = collect(rows, &mut room)? else { continue };
             let rows = batches.iter().find(|batch| batch.num_rows() > 0);
             // More than one row is an error, which the engine tells.
             if let Some(row) =
@@ -380,25 +396,14 @@ impl Session {
         Ok(Some((optimize(&plan)?, scans)))
     }
 
-    /// The rows of a query that is optimized, if they take no more than `room` bytes, which is then what is left.
-    fn collect(
+    /// The same with its rows as the engine has them.
+    fn start(
         &self,
         plan: &LogicalPlan,
-        room: &mut usize,
         wrong: &dyn Fn(DataFusionError) -> Error,
-    ) -> Result<Option<Vec<RecordBatch>>, Error> {
+    ) -> Result<Rows, Error> {
         let stream = self.stream(plan, wrong)?;
-        let rows = Rows::start_raw(stream, self.interrupt.clone(), &self.runtime()?);
-        let mut batches = Vec::new();
-        for batch in rows {
-            let batch = batch?;
-            let Some(left) = room.checked_sub(batch.get_array_memory_size()) else {
-                return Ok(None);
-            };
-            *room = left;
-            batches.push(batch);
-        }
-        Ok(Some(batches))
+        Ok(Rows::start_raw(stream, self.interrupt.clone(), &self.runtime()?))
     }
 
     /// Threads for the next query. Those of an interrupted one may be busy with it for long.
@@ -543,4 +548,17 @@ pub(crate) fn tables_read(plan: &LogicalPlan) -> Vec<(String, String)> {
         Ok(TreeNodeRecursion::Continue)
     });
     tables
+}
+
+/// All rows of a query, if they take no more than `room` bytes, which is then what is left.
+fn collect(rows: Rows, room: &mut usize) -> Result<Option<Vec<RecordBatch>>, Error> {
+    let (mut batches, mut counter) = (Vec::new(), RecordBatchMemoryCounter::new());
+    for batch in rows {
+        let batch = batch?;
+        // Batches of groups are parts of one, and share its memory.
+        let Some(left) = room.checked_sub(counter.count_batch(&batch)) else { return Ok(None) };
+        *room = left;
+        batches.push(batch);
+    }
+    Ok(Some(batches))
 }

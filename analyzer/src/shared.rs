@@ -53,6 +53,17 @@ pub fn split(mut plan: LogicalPlan) -> Result<(LogicalPlan, Vec<Part>)> {
 }
 
 impl Part {
+    /// Whether a plan reads its rows.
+    pub fn is_read_by(&self, plan: &LogicalPlan) -> bool {
+        let mut is_read = false;
+        // The visitor never fails.
+        let _ = plan.apply_with_subqueries(|node| {
+            is_read |= matches!(node, LogicalPlan::TableScan(scan) if scan.table_name.table() == self.name);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        is_read
+    }
+
     /// The query without the columns that no one of `readers`, which are optimized, asks for.
     pub fn wanted<'a>(
         &self,

@@ -15,14 +15,14 @@
 SELECT
     container_id,
     host,
-    last_value(name ORDER BY place) IGNORE NULLS AS name,
-    last_value(image ORDER BY place) IGNORE NULLS AS image,
-    last_value(runtime ORDER BY place) IGNORE NULLS AS runtime,
-    last_value(pod ORDER BY place) IGNORE NULLS AS pod,
-    last_value(namespace ORDER BY place) IGNORE NULLS AS namespace,
-    last_value(pod_uid ORDER BY place) IGNORE NULLS AS pod_uid,
-    last_value(cgroup_id ORDER BY place) IGNORE NULLS AS cgroup_id,
-    last_value(cgroup ORDER BY place) IGNORE NULLS AS cgroup
--- Their order is that of the segments.
-FROM (SELECT *, row_number() OVER () AS place FROM containers_segments) AS placed
+    last_known(name) AS name,
+    last_known(image) AS image,
+    last_known(runtime) AS runtime,
+    last_known(pod) AS pod,
+    last_known(namespace) AS namespace,
+    last_known(pod_uid) AS pod_uid,
+    last_known(cgroup_id) AS cgroup_id,
+    last_known(cgroup) AS cgroup
+-- The order of rows is that of the segments.
+FROM containers_segments
 GROUP BY host, container_id

@@ -31,23 +31,23 @@ SELECT
     host,
     min(pid) AS pid,
     upid,
-    last_value(parent_pid ORDER BY place) IGNORE NULLS AS parent_pid,
-    last_value(parent_upid ORDER BY place) IGNORE NULLS AS parent_upid,
-    last_value(comm ORDER BY place) IGNORE NULLS AS comm,
-    last_value(exe ORDER BY place) IGNORE NULLS AS exe,
-    last_value(argv ORDER BY place) IGNORE NULLS AS argv,
-    last_value(cwd ORDER BY place) IGNORE NULLS AS cwd,
-    last_value(uid ORDER BY place) IGNORE NULLS AS uid,
-    last_value(gid ORDER BY place) IGNORE NULLS AS gid,
-    last_value(cgroup_id ORDER BY place) IGNORE NULLS AS cgroup_id,
-    last_value(cgroup ORDER BY place) IGNORE NULLS AS cgroup,
-    last_value(container_id ORDER BY place) IGNORE NULLS AS container_id,
-    last_value(exit_code ORDER BY place) IGNORE NULLS AS exit_code,
-    last_value(signal ORDER BY place) IGNORE NULLS AS signal,
-    last_value(container_name ORDER BY place) IGNORE NULLS AS container_name,
-    last_value(pod ORDER BY place) IGNORE NULLS AS pod,
-    last_value(unit ORDER BY place) IGNORE NULLS AS unit,
-    last_value(netns ORDER BY place) IGNORE NULLS AS netns
--- Their order is that of the segments.
-FROM (SELECT *, row_number() OVER () AS place FROM processes_segments) AS placed
+    last_known(parent_pid) AS parent_pid,
+    last_known(parent_upid) AS parent_upid,
+    last_known(comm) AS comm,
+    last_known(exe) AS exe,
+    last_known(argv) AS argv,
+    last_known(cwd) AS cwd,
+    last_known(uid) AS uid,
+    last_known(gid) AS gid,
+    last_known(cgroup_id) AS cgroup_id,
+    last_known(cgroup) AS cgroup,
+    last_known(container_id) AS container_id,
+    last_known(exit_code) AS exit_code,
+    last_known(signal) AS signal,
+    last_known(container_name) AS container_name,
+    last_known(pod) AS pod,
+    last_known(unit) AS unit,
+    last_known(netns) AS netns
+-- The order of rows is that of the segments.
+FROM processes_segments
 GROUP BY host, upid

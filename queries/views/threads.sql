@@ -15,7 +15,7 @@ SELECT
     min(pid) AS pid,
     tid,
     upid,
-    last_value(comm ORDER BY place) IGNORE NULLS AS comm
--- Their order is that of the segments.
-FROM (SELECT *, row_number() OVER () AS place FROM threads_segments) AS placed
+    last_known(comm) AS comm
+-- The order of rows is that of the segments.
+FROM threads_segments
 GROUP BY host, upid, tid

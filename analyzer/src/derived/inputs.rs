@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Schema;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
-use datafusion::error::Result;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::TryStreamExt;
 
 use super::Columns;
 use super::ordered::Ordered;
 use crate::files::FilesTable;
+use crate::text_list::with_text_lists;
 
 /// A table of a trace, and which of its rows are looked at.
 #[derive(Debug, Clone)]
@@ -55,7 +62,71 @@ impl Input {
         let Some(condition) = conditions.reduce(Expr::and) else { return Ok(plan) };
         let schema = DFSchema::try_from(plan.schema())?;
         let condition = session.create_physical_expr(condition, &schema)?;
+        let condition = with_text_lists(&condition, &plan.schema())?.data;
         Ok(Arc::new(FilterExec::try_new(condition, plan)?))
+    }
+
+    /// The rows that meet `condition`, in any order, with the columns of `schema`.
+    pub async fn rows(
+        &self,
+        session: &dyn Session,
+        schema: &Schema,
+        condition: Expr,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let condition = self.condition.clone().map_or(condition.clone(), |own| own.and(condition));
+        let asked = condition.column_refs();
+        let is_read = |name: &str| {
+            schema.column_with_name(name).is_some()
+                || asked.iter().any(|column| column.name() == name)
+        };
+        let columns = self.projection(&is_read)?;
+        let plan = self.files.scan(session, Some(&columns), &[], None).await?;
+        let condition =
+            session.create_physical_expr(condition, &DFSchema::try_from(plan.schema())?)?;
+        let condition = with_text_lists(&condition, &plan.schema())?.data;
+        let rows = plan.schema();
+        let columns = schema.fields().iter().map(|field| {
+            let column = Column::new_with_schema(field.name(), &rows)?;
+            Ok(ProjectionExpr { expr: Arc::new(column), alias: field.name().clone() })
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let filter = Arc::new(FilterExec::try_new(condition, plan)?);
+        Ok(Arc::new(ProjectionExec::try_new(columns, filter)?))
+    }
+
+    /// Whether a condition holds for all texts of these columns.
+    pub async fn all_texts(
+        &self,
+        session: &dyn Session,
+        columns: &[&str],
+        holds: fn(&str) -> bool,
+    ) -> Result<bool> {
+        let columns = self.projection(&|name| columns.contains(&name))?;
+        let plan = self.files.scan_by_file(session, Some(&columns)).await?;
+        let partitions = 0..plan.output_partitioning().partition_count();
+        let look = |partition| {
+            let (plan, context) = (plan.clone(), session.task_ctx());
+            SpawnedTask::spawn(async move {
+                let mut rows = plan.execute(partition, context)?;
+                while let Some(batch) = rows.try_next().await? {
+                    let texts =
+                        batch.columns().iter().filter_map(|column| column.as_string_view_opt());
+                    if !texts.flat_map(|texts| texts.iter().flatten()).all(holds) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            })
+        };
+        let looks: Vec<SpawnedTask<Result<bool>>> = partitions.map(look).collect();
+        for look in looks {
+            let all = look.join().await;
+            // What is left of it is of no use, and ends with its task.
+            if !all.map_err(|error| DataFusionError::Execution(error.to_string()))?? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The rows in the order of the column `ts`, with the columns that `is_wanted` is true for; only those that meet

@@ -18,6 +18,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::future::{BoxFuture, try_join_all};
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Sender;
 
 use super::inputs::Input;
@@ -25,6 +26,16 @@ use super::ordered::{Ordered, moments};
 
 /// Where a pass puts its rows; it is over when nobody takes them any more.
 pub type Out = Sender<Result<RecordBatch>>;
+
+/// When a pass has nothing to find out: its rows are then those of its first input, which need no order.
+pub struct Plain {
+    /// The columns with texts that it looks at.
+    pub columns: &'static [&'static str],
+    /// Whether it leaves a text as it is.
+    pub is_plain: fn(&str) -> bool,
+    /// Which rows of the input are its own.
+    pub rows: Expr,
+}
 
 /// One pass over the rows of the inputs.
 pub trait Pass: fmt::Debug + Send + Sync + 'static {
@@ -41,6 +52,11 @@ pub trait Pass: fmt::Debug + Send + Sync + 'static {
 
     /// The condition on rows of this input that it needs them to meet; none where it needs all.
     fn rows(&self, _input: usize) -> Option<Expr> {
+        None
+    }
+
+    /// When it has nothing to find out; none if it always has.
+    fn plain(&self) -> Option<Plain> {
         None
     }
 
@@ -62,8 +78,33 @@ pub trait Pass: fmt::Debug + Send + Sync + 'static {
 /// A table that a pass makes of its inputs.
 #[derive(Debug)]
 pub struct PassTable {
-    pub pass: Arc<dyn Pass>,
+    pass: Arc<dyn Pass>,
     pub inputs: Vec<Input>,
+    /// Whether there is nothing to find out: looked up when the table is first read.
+    is_plain: OnceCell<bool>,
+}
+
+impl PassTable {
+    /// What `pass` makes of `inputs`.
+    pub fn new(pass: impl Pass, inputs: Vec<Input>) -> PassTable {
+        PassTable { pass: Arc::new(pass), inputs, is_plain: OnceCell::new() }
+    }
+
+    /// The rows as they are in the first input, where there is nothing to find out.
+    async fn without_pass(
+        &self,
+        session: &dyn Session,
+        schema: &SchemaRef,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some((plain, input)) = self.pass.plain().zip(self.inputs.first()) else {
+            return Ok(None);
+        };
+        let look = || input.all_texts(session, plain.columns, plain.is_plain);
+        match self.is_plain.get_or_try_init(look).await? {
+            true => input.rows(session, schema, plain.rows).await.map(Some),
+            false => Ok(None),
+        }
+    }
 }
 
 #[async_trait]
@@ -87,6 +128,9 @@ impl TableProvider for PassTable {
             Some(columns) => Arc::new(self.pass.schema().project(columns)?),
             None => self.pass.schema(),
         };
+        if let Some(rows) = self.without_pass(session, &schema).await? {
+            return Ok(rows);
+        }
         let wanted = &schema;
         let inputs = self.inputs.iter().enumerate().map(|(number, input)| async move {
             let reads = |column: &str| self.pass.reads(number, column, wanted);

@@ -32,7 +32,7 @@ pub const TABLE: DerivedTable = DerivedTable {
             Columns::Only(&["ts", "tid", "syscall", "duration_ns", "arg0", "arg1", "arg2"]),
         ),
     ],
-    provider: |inputs| Arc::new(PassTable { pass: Arc::new(Waits), inputs }),
+    provider: |inputs| Arc::new(PassTable::new(Waits, inputs)),
 };
 
 /// Arguments of the call that are told: what it waits for is among them.

@@ -1,6 +1,7 @@
 //! The functions that SQL gets on top of the engine's own.
 
 mod buckets;
+mod chosen;
 mod numbers;
 mod quantile;
 mod stacks;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use schema::syscalls::Arch;
 
+pub(crate) use chosen::TextExtremes;
 pub(crate) use texts::clean_path;
 
 /// What `ebrec schema --functions` says about a function.
@@ -52,6 +54,11 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         name: "human_duration",
         usage: "human_duration(ns)",
         doc: "Text of a number of nanoseconds for people: 1.23 ms.",
+    },
+    FunctionDoc {
+        name: "last_known",
+        usage: "last_known(value)",
+        doc: "Aggregate: the last value that is not NULL, in the order in which rows come: those of a table in that of its files.",
     },
     FunctionDoc {
         name: "log2_bucket",
@@ -128,5 +135,5 @@ pub fn all(arch: Arch) -> Vec<Arc<ScalarUDF>> {
 
 /// The aggregates.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
-    vec![Arc::new(quantile::quantile())]
+    vec![Arc::new(chosen::last_known()), Arc::new(quantile::quantile())]
 }

@@ -8,7 +8,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use schema::syscalls::{Arch, Call, render, signature};
+use schema::syscalls::{Arch, Call, Kind, render, signature};
 
 /// `syscall_text` for traces of `arch`, and `syscall_arg`.
 pub fn all(arch: Arch) -> Vec<ScalarUDF> {
@@ -104,22 +104,33 @@ impl ScalarUDFImpl for SyscallArg {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let columns = arrays(&args)?;
         let (syscalls, names) = (columns[0].as_string_view(), columns[1].as_string_view());
+        let registers: Vec<_> =
+            columns[2..8].iter().map(|column| column.as_primitive::<Int64Type>()).collect();
         let mut values = Int64Builder::with_capacity(syscalls.len());
-        for (row, (syscall, name)) in syscalls.iter().zip(names).enumerate() {
-            values.append_option(match (syscall, name) {
-                (Some(syscall), Some(name)) => argument(syscall, name, &columns[2..8], row),
-                _ => None,
-            });
+        // Rows that follow each other are often of the same call: texts of a column with the same view are the same.
+        let (mut views, mut found) = (None, None);
+        for row in 0..syscalls.len() {
+            let here = Some((syscalls.views()[row], names.views()[row]));
+            if here != views {
+                views = here;
+                found = place(syscalls.value(row), names.value(row));
+            }
+            let register = found
+                .filter(|_| syscalls.is_valid(row) && names.is_valid(row))
+                .and_then(|(place, kind)| Some((registers.get(place)?, kind)))
+                .filter(|(register, _)| register.is_valid(row));
+            // The register's upper half is noise for an argument of 32 bits.
+            values.append_option(register.map(|(register, kind)| kind.value(register.value(row))));
         }
         Ok(ColumnarValue::Array(Arc::new(values.finish())))
     }
 }
 
-fn argument(syscall: &str, name: &str, columns: &[ArrayRef], row: usize) -> Option<i64> {
+/// Which register an argument of a system call is in, and what it is.
+fn place(syscall: &str, name: &str) -> Option<(usize, Kind)> {
     let args = signature(syscall)?.args;
-    let index = args.iter().position(|arg| arg.name == name)?;
-    // The register's upper half is noise for an argument of 32 bits.
-    number(columns.get(index)?, row).map(|register| args[index].kind.value(register))
+    let place = args.iter().position(|arg| arg.name == name)?;
+    Some((place, args[place].kind))
 }
 
 fn arrays(args: &ScalarFunctionArgs) -> Result<Vec<ArrayRef>> {

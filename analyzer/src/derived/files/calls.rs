@@ -1,9 +1,11 @@
 //! What system calls do with descriptors and working directories.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, Int64Array, MAX_INLINE_VIEW_LEN, RecordBatch, StringViewArray,
+    TimestampNanosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
+use datafusion::common::HashMap;
 use datafusion::error::{DataFusionError, Result};
 use schema::syscalls::{Kind, signature, signatures};
 
@@ -118,25 +120,21 @@ impl Named {
     }
 }
 
-/// What is known by name of the calls of one batch.
+/// What is known of calls by their names.
 #[derive(Default)]
 pub struct Names {
-    // Texts of a column that are the same have the same view as a rule, and there are few names.
-    known: Vec<(u128, Named)>,
+    /// By the view of the name, which is all of it.
+    known: HashMap<u128, Named>,
 }
 
 impl Names {
     /// What is known of the call in a row.
     pub fn of(&mut self, calls: &Calls, row: usize) -> Named {
         let view = calls.call.views()[row];
-        if let Some((_, named)) = self.known.iter().find(|(known, _)| *known == view) {
-            return *named;
+        if view as u32 > MAX_INLINE_VIEW_LEN {
+            return Named::of(calls.call.value(row));
         }
-        let named = Named::of(calls.call.value(row));
-        if self.known.len() < 64 {
-            self.known.push((view, named));
-        }
-        named
+        *self.known.entry(view).or_insert_with(|| Named::of(calls.call.value(row)))
     }
 }
 

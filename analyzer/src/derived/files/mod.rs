@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, col, lit};
@@ -21,23 +22,23 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::ordered::Ordered;
-use super::pass::{Out, Pass, PassTable};
+use super::pass::{Out, Pass, PassTable, Plain};
 use super::{Columns, DerivedTable};
-use calls::{Calls, NEEDED, tell_lives};
-use processes::Processes;
+use calls::{Calls, NEEDED, Names, tell_lives};
+use processes::{Processes, is_as_written};
 
 /// `transfers_computed`: each read, write and sync through a descriptor.
 pub const TRANSFERS: DerivedTable = DerivedTable {
     name: "transfers_computed",
     inputs: INPUTS,
-    provider: |inputs| Arc::new(PassTable { pass: Arc::new(Rows::Transfers), inputs }),
+    provider: |inputs| Arc::new(PassTable::new(Rows::Transfers, inputs)),
 };
 
 /// `files_computed`: each call that was given a path.
 pub const OPERATIONS: DerivedTable = DerivedTable {
     name: "files_computed",
     inputs: INPUTS,
-    provider: |inputs| Arc::new(PassTable { pass: Arc::new(Rows::Operations), inputs }),
+    provider: |inputs| Arc::new(PassTable::new(Rows::Operations, inputs)),
 };
 
 const INPUTS: &[(&str, Columns)] = &[
@@ -96,10 +97,16 @@ impl fmt::Debug for Rows {
 }
 
 impl Rows {
-    fn of(self, calls: &Calls, processes: &mut Processes, wanted: &Schema) -> Result<RecordBatch> {
+    fn of(
+        self,
+        calls: &Calls,
+        names: &mut Names,
+        processes: &mut Processes,
+        wanted: &Schema,
+    ) -> Result<RecordBatch> {
         match self {
-            Rows::Transfers => transfers::transfers(calls, processes, wanted),
-            Rows::Operations => operations::operations(calls, processes, wanted),
+            Rows::Transfers => transfers::transfers(calls, names, processes, wanted),
+            Rows::Operations => operations::operations(calls, names, processes, wanted),
         }
     }
 }
@@ -125,15 +132,19 @@ impl Pass for Rows {
     }
 
     fn reads(&self, input: usize, column: &str, wanted: &Schema) -> bool {
-        let is_needed =
-            NEEDED.contains(&column) || (matches!(self, Rows::Operations) && column == "path2");
-        input != 0 || is_needed || wanted.column_with_name(column).is_some()
+        input != 0 || NEEDED.contains(&column) || wanted.column_with_name(column).is_some()
     }
 
     fn rows(&self, input: usize) -> Option<Expr> {
         // Most calls have no path; most may well be reads and writes.
         let is_chosen = matches!(self, Rows::Operations) && input == 0;
-        is_chosen.then(|| col("syscall").in_list(calls::with_paths().map(lit).collect(), false))
+        let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_string())));
+        is_chosen.then(|| col("syscall").in_list(calls::with_paths().map(text).collect(), false))
+    }
+
+    fn plain(&self) -> Option<Plain> {
+        let rows = self.rows(0)?.and(col("path").is_not_null());
+        Some(Plain { columns: &["path", "path2"], is_plain: is_as_written, rows })
     }
 
     fn is_in_order(&self) -> bool {
@@ -152,12 +163,13 @@ impl Pass for Rows {
             let [calls, events, found] = inputs.as_slice() else {
                 return Err(DataFusionError::Internal("three inputs".to_string()));
             };
-            let mut processes = Processes::new();
+            let (mut processes, mut names) = (Processes::new(), Names::default());
             let (events, found) = (events.collect(&context).await?, found.collect(&context).await?);
             tell_lives(&events, &found, &mut processes)?;
-            let mut calls = calls.read(context)?;
-            while let Some(batch) = calls.next().await? {
-                let made = rows.of(&Calls::of(&batch)?, &mut processes, &wanted)?;
+            let mut batches = calls.read(context)?;
+            while let Some(batch) = batches.next().await? {
+                let calls = Calls::of(&batch)?;
+                let made = rows.of(&calls, &mut names, &mut processes, &wanted)?;
                 if made.num_rows() > 0 && out.send(Ok(made)).await.is_err() {
                     break;
                 }

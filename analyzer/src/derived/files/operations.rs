@@ -13,11 +13,11 @@ use super::processes::Processes;
 /// Goes through all calls: processes change, and what was given a path is a row.
 pub fn operations(
     calls: &Calls,
+    names: &mut Names,
     processes: &mut Processes,
     wanted: &Schema,
 ) -> Result<RecordBatch> {
-    let seconds = column(calls.batch, "path2")?.as_string_view();
-    let mut names = Names::default();
+    let seconds = calls.batch.column_by_name("path2").map(|paths| paths.as_string_view());
     let mut rows: Vec<u32> = Vec::new();
     let mut resolved: [Vec<Option<String>>; 2] = Default::default();
     for row in 0..calls.len() {
@@ -28,7 +28,8 @@ pub fn operations(
         }
         processes.go_on(calls.ts(row));
         if let Some(path) = path {
-            let second = seconds.is_valid(row).then(|| seconds.value(row));
+            let second = seconds.filter(|seconds| seconds.is_valid(row));
+            let second = second.map(|seconds| seconds.value(row));
             let find = |(path, begin): (Option<&str>, Begin)| {
                 path.and_then(|path| calls.resolved(row, begin, path, processes))
             };

@@ -23,6 +23,24 @@ const PATH_MAX: usize = 1 << 16;
 /// The bits of a `upid` that are the process id.
 const PID_MASK: i64 = (1 << 22) - 1;
 
+/// Whether a path is the same whichever process gives it, from whichever directory.
+pub fn is_as_written(path: &str) -> bool {
+    path.starts_with('/') && !may_go_through_own(path)
+}
+
+/// Whether a path may lead through what /proc has of the process that gives it.
+fn may_go_through_own(path: &str) -> bool {
+    let first = path.trim_start_matches(['/', '.']);
+    let is_of_process = |who: &str| {
+        let who = who.trim_start_matches(['/', '.']);
+        who.starts_with(|first: char| first.is_ascii_digit())
+            || ["self/", "thread-self/"].iter().any(|own| who.starts_with(own))
+    };
+    first.strip_prefix("proc/").is_some_and(is_of_process)
+        || first.starts_with("dev/fd/")
+        || path.contains("/../")
+}
+
 /// What happens to a process, in the order in which it counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
@@ -163,8 +181,7 @@ impl Processes {
     /// Where a path leads that goes through what /proc has of the process itself: its root, its working directory, a
     /// directory that is open. None where it does not.
     fn through_own(&self, upid: i64, path: &str) -> Option<String> {
-        let first = path.trim_start_matches(['/', '.']);
-        if !first.starts_with("proc/") && !first.starts_with("dev/fd/") && !path.contains("/../") {
+        if !may_go_through_own(path) {
             return None;
         }
         // What `..` behind it leads out of is where it leads, so that only what is before it can be cleaned.

@@ -16,8 +16,13 @@ use super::processes::{File, Processes};
 const OPERATIONS: [&str; 3] = ["read", "write", "sync"];
 
 /// Goes through all calls: processes change, and what moves data is a row.
-pub fn transfers(calls: &Calls, processes: &mut Processes, wanted: &Schema) -> Result<RecordBatch> {
-    let (mut made, mut names) = (Made::default(), Names::default());
+pub fn transfers(
+    calls: &Calls,
+    names: &mut Names,
+    processes: &mut Processes,
+    wanted: &Schema,
+) -> Result<RecordBatch> {
+    let mut made = Made::default();
     for row in 0..calls.len() {
         let named = names.of(calls, row);
         let Some(ret) = calls.result(row).filter(|_| !matches!(named.call, Call::Other)) else {

@@ -31,7 +31,7 @@ pub const TABLE: DerivedTable = DerivedTable {
         ("process_events", Columns::Only(&["ts", "upid", "event"])),
         ("loss", Columns::Only(&["ts", "duration_ns", "kind"])),
     ],
-    provider: |inputs| Arc::new(PassTable { pass: Arc::new(Lives), inputs }),
+    provider: |inputs| Arc::new(PassTable::new(Lives, inputs)),
 };
 
 #[derive(Debug)]
