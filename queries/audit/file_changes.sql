@@ -34,8 +34,9 @@ WHERE
         'utimensat', 'utimensat_time64', 'setxattr', 'lsetxattr', 'setxattrat', 'removexattr', 'lremovexattr',
         'removexattrat', 'file_setattr'
     )
-    AND operation <> 'open'
-    AND operation LIKE $operation
-    AND (path LIKE $path OR path2 LIKE $path)
+    -- 64 is O_CREAT: most opens do not make a file.
+    AND (syscall NOT IN ('open', 'openat') OR flags & 64 <> 0)
+    AND ($operation = '%' OR operation LIKE $operation)
+    AND ($path = '%' OR path LIKE $path OR path2 LIKE $path)
 GROUP BY comm, operation, path, path2
 ORDER BY times DESC, comm, operation, path, path2

@@ -11,7 +11,7 @@
 -- @column code [key]         Why it was sent: `SI_USER` (kill), `SI_KERNEL`, `SEGV_MAPERR`, ...
 -- @column result [key]       What became of it: `delivered`, `ignored`, `already_pending`, ...
 -- @column signals [total]    How many were sent.
--- @column targets [mean]     To how many processes, about.
+-- @column targets [total]    To how many processes.
 -- @column last_pid           Process that the last was sent to.
 -- @caveat `delivered` says that the kernel passed it on; when and how the program took it, the rows of `signals` with
 --     the event `received` say.
@@ -24,7 +24,7 @@ SELECT
     code,
     result,
     count(*) AS signals,
-    CAST(approx_distinct(target_upid) AS BIGINT) AS targets,
+    count(DISTINCT target_upid) AS targets,
     last_value(target_pid ORDER BY ts, target_pid) AS last_pid
 FROM signals
 WHERE event = 'sent' AND signal LIKE $signal AND ($children OR signal <> 'SIGCHLD')

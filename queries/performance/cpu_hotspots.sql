@@ -35,10 +35,10 @@ frames AS (
 named AS (
     SELECT
         host, stack_id, place,
-        CASE $by
-            WHEN 'line' THEN coalesce(regexp_replace(frame['file'], '^.*/', '') || ':' || CAST(frame['line'] AS VARCHAR), frame['function'])
-            WHEN 'module' THEN regexp_replace(frame['module'], '^.*/', '')
-            WHEN 'mode' THEN CASE WHEN frame['module'] = '[kernel]' THEN 'kernel' ELSE 'user' END
+        CASE
+            WHEN $by = 'line' THEN coalesce(regexp_replace(frame['file'], '^.*/', '') || ':' || CAST(frame['line'] AS VARCHAR), frame['function'])
+            WHEN $by = 'module' THEN regexp_replace(frame['module'], '^.*/', '')
+            WHEN $by = 'mode' THEN CASE WHEN frame['module'] = '[kernel]' THEN 'kernel' ELSE 'user' END
             ELSE frame['function']
         END AS name,
         CASE WHEN $by IN ('function', 'line') THEN regexp_replace(frame['module'], '^.*/', '') END AS module

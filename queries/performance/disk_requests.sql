@@ -21,7 +21,7 @@ WITH slow AS (
     FROM (
         SELECT duration_ns
         FROM block_io
-        WHERE duration_ns >= $min AND operation LIKE $operation
+        WHERE duration_ns >= $min AND ($operation = '%' OR operation LIKE $operation)
         ORDER BY duration_ns DESC
         LIMIT $limit
     )
@@ -30,7 +30,7 @@ slowest AS (
     -- Of most requests nothing but the time is read, and texts are made of those that are shown.
     SELECT *
     FROM block_io
-    WHERE duration_ns >= (SELECT duration_ns FROM slow) AND operation LIKE $operation
+    WHERE duration_ns >= (SELECT duration_ns FROM slow) AND ($operation = '%' OR operation LIKE $operation)
     ORDER BY duration_ns DESC, ts, tid
     LIMIT $limit
 )

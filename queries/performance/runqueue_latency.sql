@@ -22,7 +22,7 @@ WITH slices AS (
     -- Only names and numbers are grouped by here, not text made of them.
     SELECT
         CASE WHEN $by = 'cpu' THEN NULL ELSE comm END AS comm,
-        CASE $by WHEN 'pid' THEN pid WHEN 'thread' THEN tid WHEN 'cpu' THEN cpu END AS number,
+        CASE WHEN $by = 'pid' THEN pid WHEN $by = 'thread' THEN tid WHEN $by = 'cpu' THEN cpu END AS number,
         CASE WHEN $by IN ('pid', 'thread', 'cpu') THEN host END AS host,
         CASE WHEN $by IN ('pid', 'thread') THEN upid END AS upid,
         duration_ns,

@@ -40,11 +40,9 @@ sums AS (
         count(error) AS failed,
         max(error) AS error,
         CAST(sum(duration_ns) AS BIGINT) AS total_ns,
-        bool_or(flags & 3 IN (0, 2)) AS reads,
-        bool_or(flags & 3 IN (1, 2)) AS writes,
-        bool_or(flags & 64 <> 0) AS creates,
-        bool_or(flags & 512 <> 0) AS truncates,
-        bool_or(flags & 1024 <> 0) AS appends
+        -- 1 is O_RDONLY, 2 O_WRONLY, 4 O_RDWR.
+        bit_or(1 << (flags & 3)) AS modes,
+        bit_or(flags) AS flags
     FROM placed
     WHERE path LIKE $path
     GROUP BY comm, path
@@ -55,14 +53,15 @@ SELECT
     failed,
     error,
     nullif(concat(
-        CASE WHEN reads THEN 'r' END,
-        CASE WHEN writes THEN 'w' END,
-        CASE WHEN creates THEN 'c' END,
-        CASE WHEN truncates THEN 't' END,
-        CASE WHEN appends THEN 'a' END
+        CASE WHEN modes & 5 <> 0 THEN 'r' END,
+        CASE WHEN modes & 6 <> 0 THEN 'w' END,
+        -- O_CREAT, O_TRUNC, O_APPEND.
+        CASE WHEN flags & 64 <> 0 THEN 'c' END,
+        CASE WHEN flags & 512 <> 0 THEN 't' END,
+        CASE WHEN flags & 1024 <> 0 THEN 'a' END
     ), '') AS access,
     total_ns,
     path
 FROM sums
-WHERE (NOT $failed OR failed > 0) AND (NOT $written OR writes)
+WHERE (NOT $failed OR failed > 0) AND (NOT $written OR modes & 6 <> 0)
 ORDER BY opens DESC, path, comm

@@ -40,7 +40,7 @@ WITH calls AS (
         error,
         duration_ns
     FROM syscalls
-    WHERE syscall LIKE $syscall
+    WHERE $syscall = '%' OR syscall LIKE $syscall
 ),
 sums AS (
     SELECT

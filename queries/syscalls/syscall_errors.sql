@@ -12,7 +12,7 @@
 -- @column error [key]       Name of the error.
 -- @column errors [total]    Calls that failed with it.
 -- @column percent [mean]    Share of all calls of this name and thread name that failed with it.
--- @column processes [mean]  Processes in which they did, about.
+-- @column processes [total] Processes in which they did.
 -- @column on_what           Of one of them: the path or the address.
 -- @caveat Calls that a signal interrupted and that the kernel makes again (`ERESTARTSYS` and its kin) are no failures
 --     and not here, nor is `rt_sigreturn`, which returns what the interrupted call did.
@@ -25,10 +25,10 @@ WITH sums AS (
         syscall,
         error,
         count(*) AS errors,
-        approx_distinct(upid) FILTER (WHERE error IS NOT NULL) AS processes,
+        count(DISTINCT upid) FILTER (WHERE error IS NOT NULL) AS processes,
         max(coalesce(path, address)) FILTER (WHERE error IS NOT NULL) AS on_what
     FROM syscalls
-    WHERE syscall LIKE $syscall AND syscall NOT IN ('rt_sigreturn', 'sigreturn')
+    WHERE $syscall = '%' OR syscall LIKE $syscall
     GROUP BY comm, syscall, error
 ),
 shares AS (
@@ -41,9 +41,10 @@ SELECT
     error,
     errors,
     round(percent, 1) AS percent,
-    CAST(processes AS BIGINT) AS processes,
+    processes,
     on_what
 FROM shares
 WHERE error LIKE $error
+    AND syscall NOT IN ('rt_sigreturn', 'sigreturn')
     AND error NOT IN ('ERESTARTSYS', 'ERESTARTNOINTR', 'ERESTARTNOHAND', 'ERESTART_RESTARTBLOCK')
 ORDER BY errors DESC, comm, syscall, error

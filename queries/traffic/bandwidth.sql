@@ -22,7 +22,12 @@ WITH sums AS (
         time_bucket(ts, greatest($bucket, 1000000000)) AS ts,
         CASE WHEN $by = 'process' THEN host END AS host,
         CASE WHEN $by = 'process' THEN upid END AS upid,
-        CASE $by WHEN 'process' THEN comm WHEN 'interface' THEN interface WHEN 'protocol' THEN coalesce(protocol, ethertype) WHEN 'all' THEN 'all' END AS name,
+        CASE
+            WHEN $by = 'process' THEN comm
+            WHEN $by = 'interface' THEN interface
+            WHEN $by = 'protocol' THEN coalesce(protocol, ethertype)
+            WHEN $by = 'all' THEN 'all'
+        END AS name,
         sum(sent_bytes) AS sent_bytes,
         sum(received_bytes) AS received_bytes,
         sum(sent_packets + received_packets) AS packets

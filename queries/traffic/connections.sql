@@ -50,10 +50,10 @@ SELECT
     CASE WHEN c.remote_address IS NOT NULL THEN concat(
         CASE c.role WHEN 'client' THEN 'to ' WHEN 'server' THEN 'from ' ELSE 'with ' END,
         CASE
-            WHEN c.remote_port IS NULL THEN c.remote_address
-            WHEN strpos(c.remote_address, ':') > 0 THEN concat('[', c.remote_address, ']:', c.remote_port)
-            ELSE concat(c.remote_address, ':', c.remote_port)
-        END
+            WHEN c.remote_port IS NOT NULL AND strpos(c.remote_address, ':') > 0 THEN concat('[', c.remote_address, ']')
+            ELSE c.remote_address
+        END,
+        ':' || c.remote_port
     ) END AS remote,
     c.sent_bytes,
     c.received_bytes,
@@ -64,5 +64,8 @@ LEFT JOIN processes p ON p.host = c.host AND p.upid = c.upid
 WHERE c.both_bytes >= $min_bytes
     AND (NOT $failed OR c.error IS NOT NULL OR c.ended = 'abandoned')
 ORDER BY
-    CASE $sort WHEN 'bytes' THEN c.both_bytes WHEN 'duration' THEN coalesce(c.duration_ns, 9223372036854775807) END DESC NULLS LAST,
+    CASE
+        WHEN $sort = 'bytes' THEN c.both_bytes
+        WHEN $sort = 'duration' THEN coalesce(c.duration_ns, 9223372036854775807)
+    END DESC NULLS LAST,
     c.ts, c.host, c.connection_id

@@ -30,7 +30,7 @@ WITH messages AS (
     LEFT JOIN processes p ON p.host = d.host AND p.upid = d.upid
 ), sums AS (
     SELECT
-        CASE $by WHEN 'name' THEN name WHEN 'process' THEN asker WHEN 'server' THEN server_address END AS what,
+        CASE WHEN $by = 'name' THEN name WHEN $by = 'process' THEN asker WHEN $by = 'server' THEN server_address END AS what,
         CASE WHEN $by = 'name' THEN type END AS type,
         count(*) FILTER (WHERE kind = 'query') AS queries,
         -- An answer has a latency when it is the first one to a query that was seen.

@@ -26,11 +26,11 @@ WITH troubles AS (
     -- only from the row of the connection: the larger number holds.
     SELECT
         host, connection_id,
-        min(upid) AS upid,
-        min(comm) AS comm,
-        min(remote_address) AS remote_address,
-        min(local_port) AS local_port,
-        min(remote_port) AS remote_port,
+        last_known(upid) AS upid,
+        last_known(comm) AS comm,
+        last_known(remote_address) AS remote_address,
+        last_known(local_port) AS local_port,
+        last_known(remote_port) AS remote_port,
         sum(events) FILTER (WHERE event = 'retransmit') AS retransmits,
         sum(events) FILTER (WHERE event = 'reset_sent') AS resets_sent,
         sum(events) FILTER (WHERE event = 'reset_received') AS resets_received,
