@@ -98,19 +98,20 @@ impl Input {
     pub async fn all_texts(
         &self,
         session: &dyn Session,
-        columns: &[&str],
+        columns: &'static [&'static str],
         holds: fn(&str) -> bool,
     ) -> Result<bool> {
-        let columns = self.projection(&|name| columns.contains(&name))?;
-        let plan = self.files.scan_by_file(session, Some(&columns)).await?;
+        let read = self.projection(&|name| columns.contains(&name))?;
+        let plan = self.files.scan_by_file(session, Some(&read)).await?;
         let partitions = 0..plan.output_partitioning().partition_count();
         let look = |partition| {
             let (plan, context) = (plan.clone(), session.task_ctx());
             SpawnedTask::spawn(async move {
                 let mut rows = plan.execute(partition, context)?;
                 while let Some(batch) = rows.try_next().await? {
-                    let texts =
-                        batch.columns().iter().filter_map(|column| column.as_string_view_opt());
+                    // Those that the input's own condition is about are read as well.
+                    let texts = columns.iter().filter_map(|name| batch.column_by_name(name));
+                    let texts = texts.filter_map(|column| column.as_string_view_opt());
                     if !texts.flat_map(|texts| texts.iter().flatten()).all(holds) {
                         return Ok(false);
                     }
