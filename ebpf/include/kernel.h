@@ -447,6 +447,9 @@ struct task_struct___usage {
 	__u64 utime, stime;
 	unsigned long nvcsw, nivcsw;
 };
+struct task_struct___on_cpu {
+	int on_cpu; /* with CONFIG_SMP */
+};
 struct task_struct___flags {
 	unsigned int flags; /* bit PF_IO_WORKER: a thread of io_uring in a process */
 };

@@ -134,10 +134,8 @@ static __always_inline int process_exits(struct task_struct *task)
 	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	if (has_faults && last)
 		usage_emit(task, LANE_EVENT);
-	if (has_cpu) {
-		task_usage_emit(task, thread, bpf_ktime_get_ns(), LANE_NONE);
-		thread->usage.end_ns = bpf_ktime_get_ns();
-	}
+	if (has_cpu)
+		task_usage_ends(task, thread);
 	__u32 kind = last ? EBREC_EXIT : EBREC_THREAD_EXIT;
 	struct ebrec_exit record = {};
 	header(&record.header, kind, bpf_ktime_get_ns(), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),
@@ -231,7 +229,7 @@ SEC("tp_btf/sched_process_free")
 int BPF_PROG(tp_btf__sched_process_free, struct task_struct *task)
 {
 	__u64 key = (__u64)task;
-	task_usage_last(task);
+	task_usage_freed(task);
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }

@@ -12,14 +12,6 @@ const volatile bool passes_prev_state = true;
 const volatile bool has_offcpu_stacks = false;
 const volatile __u64 offcpu_min_ns = 0;
 
-static __always_inline __u32 state_of(struct task_struct *task)
-{
-	struct task_struct___v514 *old = (void *)task;
-	if (bpf_core_field_exists(task->__state))
-		return BPF_CORE_READ(task, __state);
-	return BPF_CORE_READ(old, state);
-}
-
 static __always_inline __u32 cpu_of(struct task_struct *task)
 {
 	struct task_struct___v516 *old = (void *)task;

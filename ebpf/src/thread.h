@@ -43,9 +43,9 @@ struct thread {
 	struct usage {
 		__u64 cpu_ns, user_ns, system_ns, wait_ns;
 		__u64 voluntary, involuntary;
-		__u64 end_ns; /* when the thread ended, or 0 */
 		__u64 is_known;
-	} usage; /* what it had when it was last told: usage.h */
+	} usage;	    /* what it had when it was last told: usage.h */
+	__u64 usage_end_ns; /* when it ended, until its last switch is told; or 0 */
 };
 
 #ifdef EBREC_HASH
@@ -124,6 +124,14 @@ static __always_inline struct thread *thread_create(struct task_struct *task)
 #else
 	return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 #endif
+}
+
+static __always_inline __u32 state_of(struct task_struct *task)
+{
+	struct task_struct___v514 *old = (void *)task;
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ(old, state);
 }
 
 /* What the scheduler gave a task so far. */

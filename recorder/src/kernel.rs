@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
@@ -37,6 +38,10 @@ use crate::{Error, Options, Scope, calls, cgroups, containers, filter, flows, ho
 const SCOPE_TREE: u32 = 1;
 const SCOPE_COMM: u32 = 2;
 const SCOPE_CGROUP: u32 = 4;
+
+/// Entries of `usage_ends`; as `USAGE_` in ebpf/src/usage.h.
+const USAGE_ENDED: u32 = 0;
+const USAGE_TOLD: u32 = 1;
 
 /// As `struct counter` in ebpf/src/ring.h.
 #[derive(Clone, Copy, Debug)]
@@ -327,6 +332,21 @@ impl Kernel {
     /// Emits what the scheduler gave each thread in scope since the last time.
     pub fn note_usage(&mut self) -> Result<(), Error> {
         self.walk("iter__usage").map(|_| ())
+    }
+
+    /// Waits until the last switch is told of all threads that have ended, but not longer than
+    /// `limit`. Returns of how many it is not.
+    pub fn await_last_usage(&self, limit: Duration) -> Result<u64, Error> {
+        let map = self.ebpf.map("usage_ends").expect("the object has the maps this file names");
+        let counts: Array<_, u64> = Array::try_from(map)?;
+        let (ended, began) = (counts.get(&USAGE_ENDED, 0)?, Instant::now());
+        loop {
+            let missing = ended.saturating_sub(counts.get(&USAGE_TOLD, 0)?);
+            if missing == 0 || began.elapsed() >= limit {
+                return Ok(missing);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Announces every thread in scope. Returns the processes.

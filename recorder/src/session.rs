@@ -42,6 +42,9 @@ use crate::{Error, Options, about, redact, wait};
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// How often sizes and progress are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the end of a recording waits for the kernel to free threads; it takes 10 to 50 ms where the
+/// CPUs are not busy.
+const LAST_USAGE_WITHIN: Duration = Duration::from_secs(1);
 /// Space held back, so that the end of a recording can be written when the disk is full.
 const RESERVE_BYTES: usize = 1 << 20;
 
@@ -566,6 +569,14 @@ impl<'a> Session<'a> {
         }
         if self.options.sources.has(Source::Cpu) {
             results.push(self.kernel.note_usage());
+            match self.kernel.await_last_usage(LAST_USAGE_WITHIN) {
+                Ok(0) => {}
+                Ok(threads) => self.notes.push(format!(
+                    "threads that the kernel has not freed in time, so that task_usage is without \
+                     the last they did: {threads}"
+                )),
+                Err(error) => results.push(Err(error)),
+            }
         }
         if let Some(gauges) = &mut self.gauges {
             gauges.read();
