@@ -16,6 +16,10 @@ use clap::{CommandFactory, Parser};
 
 use crate::args::Cli;
 
+#[cfg(feature = "analyze")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -45,7 +45,8 @@ struct thread {
 		__u64 voluntary, involuntary;
 		__u64 is_known;
 	} usage;	    /* what it had when it was last told: usage.h */
-	__u64 usage_end_ns; /* when it ended, until its last switch is told; or 0 */
+	__u64 usage_end_ns; /* when it ended, or 0 */
+	bool usage_is_told; /* with its last switch */
 };
 
 #ifdef EBREC_HASH

@@ -61,11 +61,13 @@ static __always_inline void task_usage_ends(struct task_struct *task, struct thr
 	usage_count(USAGE_ENDED);
 }
 
-/* What a thread did after its end, for the last time. */
+/* What a thread did after its end, once. */
 static __always_inline void task_usage_last(struct task_struct *task, struct thread *thread, __u32 lane)
 {
+	if (thread->usage_is_told)
+		return;
 	task_usage_emit(task, thread, thread->usage_end_ns, lane);
-	thread->usage_end_ns = 0;
+	thread->usage_is_told = true;
 	usage_count(USAGE_TOLD);
 }
 

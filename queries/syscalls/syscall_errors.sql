@@ -26,7 +26,7 @@ WITH sums AS (
         error,
         count(*) AS errors,
         count(DISTINCT upid) FILTER (WHERE error IS NOT NULL) AS processes,
-        max(coalesce(path, address)) FILTER (WHERE error IS NOT NULL) AS on_what
+        greatest(max(path) FILTER (WHERE error IS NOT NULL), max(address) FILTER (WHERE error IS NOT NULL)) AS on_what
     FROM syscalls
     WHERE $syscall = '%' OR syscall LIKE $syscall
     GROUP BY comm, syscall, error
@@ -44,7 +44,8 @@ SELECT
     processes,
     on_what
 FROM shares
+-- With `errors` in it, the second condition is asked of each row of the answer, not of each call.
 WHERE error LIKE $error
-    AND syscall NOT IN ('rt_sigreturn', 'sigreturn')
+    AND NOT (syscall IN ('rt_sigreturn', 'sigreturn') AND errors > 0)
     AND error NOT IN ('ERESTARTSYS', 'ERESTARTNOINTR', 'ERESTARTNOHAND', 'ERESTART_RESTARTBLOCK')
 ORDER BY errors DESC, comm, syscall, error

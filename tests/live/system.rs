@@ -152,3 +152,29 @@ fn what_the_scheduler_gave_is_what_schedstat_says() {
                      FROM task_usage WHERE comm = 'true' GROUP BY upid)";
     assert_eq!(lab.rows(children), ["50,true,true"]);
 }
+
+#[test]
+fn the_last_switch_of_a_process_is_told_that_nobody_waits_for() {
+    let Some(lab) = Lab::open() else { return };
+    if !has_program("python3", &["--version"]) {
+        skip("python3 is not installed");
+        return;
+    }
+    // It is freed after the recording, and no segment may begin with it as one that runs.
+    let script = "import os, time\n\
+                  child = os.fork()\n\
+                  if child == 0: os._exit(0)\n\
+                  print(child, flush=True); time.sleep(2.5)";
+    let run = lab.ebrec(&["record", "-s", "cpu", "--rotate", "1s", "--", "python3", "-c", script]);
+    let child: u32 = run.ok().trim().parse().unwrap();
+    lab.assert_complete();
+    let told = format!(
+        "SELECT sum(voluntary_switches) > 0, sum(cpu_ns) > 50000 FROM task_usage WHERE pid = {child}"
+    );
+    assert_eq!(lab.rows(&told), ["true,true"]);
+    let after = format!(
+        "SELECT count(*) FROM process_events e JOIN processes p USING (host, upid) \
+         WHERE e.pid = {child} AND e.ts > p.end_ts"
+    );
+    assert_eq!(lab.value(&after), 0);
+}
