@@ -19,6 +19,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use crate::derived::PassTable;
 use crate::files::FilesTable;
+use crate::known::filtered_value;
 
 /// The column that says which machine a row is from.
 const HOST: &str = "host";
@@ -176,7 +177,9 @@ fn column_value(plan: &LogicalPlan, at: usize) -> Option<ScalarValue> {
             value_of(&aggregate.input, aggregate.group_expr.get(at)?)
         }
         LogicalPlan::SubqueryAlias(alias) => column_value(&alias.input, at),
-        LogicalPlan::Filter(filter) => column_value(&filter.input, at),
+        LogicalPlan::Filter(filter) => {
+            filtered_value(filter, at).or_else(|| column_value(&filter.input, at))
+        }
         LogicalPlan::Sort(sort) => column_value(&sort.input, at),
         LogicalPlan::Limit(limit) => column_value(&limit.input, at),
         LogicalPlan::Window(window) if at < window.input.schema().fields().len() => {

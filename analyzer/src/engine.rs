@@ -17,11 +17,15 @@ use crate::diagnose;
 use crate::error::Error;
 use crate::first_rows::FoundRowsFirst;
 use crate::functions::TextExtremes;
+use crate::known::FilteredConstants;
 use crate::local::LocalFiles;
 use crate::order::StableOrder;
 use crate::session::SessionOptions;
 use crate::tables;
 use crate::text_list::TextLists;
+
+/// Rows from which on groups are put together in parts.
+const GROUP_ROWS: usize = 1 << 21;
 
 /// The engine's threads. A query that was interrupted may not notice for long; nobody waits for it.
 pub struct Background(Option<Runtime>);
@@ -75,12 +79,14 @@ pub fn context(options: &SessionOptions) -> Result<SessionContext, Error> {
         .with_config(config)
         .with_runtime_env(env)
         .with_default_features()
+        .with_optimizer_rule(Arc::new(FilteredConstants))
         .with_optimizer_rule(Arc::new(ConstantKeys))
         .with_optimizer_rule(Arc::new(TextExtremes::new()))
         .with_physical_optimizer_rule(Arc::new(FoundRowsFirst))
         .with_physical_optimizer_rule(Arc::new(TextLists))
         .with_physical_optimizer_rule(Arc::new(StableOrder {
             sort_bytes: options.memory_bytes / 2,
+            group_rows: GROUP_ROWS,
         }))
         .build();
     Ok(SessionContext::new_with_state(state))

@@ -23,6 +23,7 @@ mod files;
 mod first_rows;
 mod functions;
 mod header;
+mod known;
 mod lazy;
 mod library;
 mod local;

@@ -16,9 +16,11 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::LimitStream;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
@@ -26,8 +28,8 @@ use datafusion::physical_plan::stream::{
     RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
 };
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
-    replace_children_if_necessary,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
+    PlanProperties, replace_children_if_necessary,
 };
 use futures::StreamExt;
 use tokio::sync::Semaphore;
@@ -46,6 +48,8 @@ pub struct StableOrder {
     /// What may be sorted in parts: each goes to temporary files by itself when memory is short, and then takes more
     /// of it than all rows in one part.
     pub sort_bytes: usize,
+    /// From so many rows on, groups are put together in parts: of few it takes longer.
+    pub group_rows: usize,
 }
 
 impl PhysicalOptimizerRule for StableOrder {
@@ -73,6 +77,11 @@ impl PhysicalOptimizerRule for StableOrder {
                 let input = single(sort.input().clone());
                 let sort = Arc::new(sort.clone().with_preserve_partitioning(false));
                 return replace_children_if_necessary(sort, vec![input]).map(Transformed::yes);
+            }
+            if let Some(groups) = node.downcast_ref::<AggregateExec>()
+                && let Some(groups) = grouped_in_parts(groups, self.group_rows)?
+            {
+                return Ok(Transformed::yes(groups));
             }
             if let Some(sort) = node.downcast_ref::<SortExec>()
                 && let Some(sorted) = sorted_in_parts(sort, self.sort_bytes)?
@@ -115,6 +124,35 @@ fn sorted_in_parts(sort: &SortExec, sort_bytes: usize) -> Result<Option<Arc<dyn 
         .with_fetch(sort.fetch())
         .with_round_robin_repartition(false);
     Ok(Some(Arc::new(merge)))
+}
+
+/// The groups that partitions found put together at once, each part of them by itself: rows of a group stay in the order
+/// of their partitions, since one reader deals them out.
+fn grouped_in_parts(
+    groups: &AggregateExec,
+    group_rows: usize,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let keys = groups.group_expr();
+    let Some(inputs) = groups.input().downcast_ref::<ConcatExec>() else { return Ok(None) };
+    if rows_read(&inputs.input)?.is_none_or(|rows| rows < group_rows) {
+        return Ok(None);
+    }
+    let parts = inputs.input.output_partitioning().partition_count();
+    let is_final = *groups.mode() == AggregateMode::Final && groups.limit_options().is_none();
+    if !is_final || keys.expr().is_empty() || !keys.is_single() || inputs.fetch.is_some() {
+        return Ok(None);
+    }
+    let dealt = Partitioning::Hash(keys.input_exprs(), parts);
+    let dealt = RepartitionExec::try_new(groups.input().clone(), dealt)?;
+    let parts = AggregateExec::try_new(
+        AggregateMode::FinalPartitioned,
+        keys.clone(),
+        groups.aggr_expr().to_vec(),
+        groups.filter_expr().to_vec(),
+        Arc::new(dealt),
+        groups.input_schema(),
+    )?;
+    Ok(Some(single(Arc::new(parts))))
 }
 
 /// Whether rows that are equal to a sort are the same.
@@ -241,5 +279,45 @@ impl ExecutionPlan for ConcatExec {
             Some(fetch) => Box::pin(LimitStream::new(rows, 0, Some(fetch), metrics)),
             None => rows,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+    use datafusion::execution::SessionStateBuilder;
+    use datafusion::physical_plan::displayable;
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+
+    /// The plan of a query on a table of four partitions, and its rows.
+    async fn answer(sql: &str, group_rows: usize) -> (String, String) {
+        let mut config = SessionConfig::new().with_target_partitions(4);
+        config.options_mut().optimizer.repartition_aggregations = false;
+        let state = SessionStateBuilder::new().with_default_features().with_config(config);
+        let order = StableOrder { sort_bytes: 0, group_rows };
+        let state = state.with_physical_optimizer_rule(Arc::new(order)).build();
+        let context = SessionContext::new_with_state(state);
+        let table = "CREATE TABLE t AS SELECT value % 1000 AS key, value FROM range(100000)";
+        context.sql(table).await.unwrap().collect().await.unwrap();
+        let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        let rows = context.sql(sql).await.unwrap().collect().await.unwrap();
+        let plan = displayable(plan.as_ref()).indent(false).to_string();
+        (plan, pretty_format_batches(&rows).unwrap().to_string())
+    }
+
+    #[tokio::test]
+    async fn groups_are_the_same_in_parts() {
+        let sql = "SELECT key, count(*), sum(value), first_value(value), last_value(value) FROM t GROUP BY key";
+        let (plan, in_parts) = answer(sql, 0).await;
+        assert!(plan.contains("FinalPartitioned"), "{plan}");
+        for _ in 0..5 {
+            assert_eq!(answer(sql, 0).await.1, in_parts);
+        }
+        let sorted = format!("{sql} ORDER BY key");
+        let (plan, whole) = answer(&sorted, usize::MAX).await;
+        assert!(!plan.contains("FinalPartitioned"), "{plan}");
+        assert_eq!(answer(&sorted, 0).await.1, whole);
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, StringViewBuilder};
 use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 use schema::syscalls::{Arch, Call, Kind, render, signature};
 
@@ -102,6 +104,11 @@ impl ScalarUDFImpl for SyscallArg {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let [ColumnarValue::Scalar(syscall), ColumnarValue::Scalar(name), registers @ ..] =
+            &args.args[..]
+        {
+            return of_one_call(syscall, name, registers, args.number_rows);
+        }
         let columns = arrays(&args)?;
         let (syscalls, names) = (columns[0].as_string_view(), columns[1].as_string_view());
         let registers: Vec<_> =
@@ -123,6 +130,53 @@ impl ScalarUDFImpl for SyscallArg {
             values.append_option(register.map(|(register, kind)| kind.value(register.value(row))));
         }
         Ok(ColumnarValue::Array(Arc::new(values.finish())))
+    }
+
+    /// Of a known call no register is read but that of the argument.
+    fn simplify(&self, mut args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let (Some(syscall), Some(name)) = (literal(&args[0]), literal(&args[1])) else {
+            return Ok(ExprSimplifyResult::Original(args));
+        };
+        let found = place(syscall, name).map(|(place, _)| place);
+        let mut is_changed = false;
+        for (register, arg) in args[2..].iter_mut().enumerate() {
+            if found != Some(register) && !matches!(arg, Expr::Literal(..)) {
+                *arg = lit(ScalarValue::Int64(None));
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
+        let same = ScalarUDF::new_from_impl(SyscallArg { signature: self.signature.clone() });
+        Ok(ExprSimplifyResult::Simplified(same.call(args)))
+    }
+}
+
+/// An argument of calls that are all the same.
+fn of_one_call(
+    syscall: &ScalarValue,
+    name: &ScalarValue,
+    registers: &[ColumnarValue],
+    rows: usize,
+) -> Result<ColumnarValue> {
+    let texts = syscall.try_as_str().flatten().zip(name.try_as_str().flatten());
+    let found = texts.and_then(|(syscall, name)| place(syscall, name));
+    let Some((register, kind)) =
+        found.and_then(|(place, kind)| Some((registers.get(place)?, kind)))
+    else {
+        return Ok(ColumnarValue::Scalar(ScalarValue::Int64(None)));
+    };
+    let values = register.to_array(rows)?;
+    let values = values.as_primitive::<Int64Type>().unary::<_, Int64Type>(|n| kind.value(n));
+    Ok(ColumnarValue::Array(Arc::new(values)))
+}
+
+/// A literal text.
+fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
     }
 }
 
