@@ -42,8 +42,8 @@ use crate::{Error, Options, about, redact, wait};
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// How often sizes and progress are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long the end of a recording waits for the kernel to free threads; it takes 10 to 50 ms where the
-/// CPUs are not busy.
+/// How long the end of a recording waits for the kernel to free threads, which takes longer where CPUs are
+/// busy.
 const LAST_USAGE_WITHIN: Duration = Duration::from_secs(1);
 /// Space held back, so that the end of a recording can be written when the disk is full.
 const RESERVE_BYTES: usize = 1 << 20;
